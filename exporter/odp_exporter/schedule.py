@@ -1,0 +1,127 @@
+"""The loop: jobs done again and again, each at its own interval, without drift.
+
+Starts are spread by a hash of the job's name, so that a thousand targets are
+not probed in one burst. A job that takes longer than its interval misses turns,
+which are counted; it is never done twice at a time. This and the remediator's
+dispatcher are the only places that catch every exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import zlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+log = structlog.get_logger()
+
+FIRST_ROUND_SECONDS = 0.5
+"""Within this time of its start every job is begun once, whatever its interval."""
+TROUBLE_INTERVAL = timedelta(seconds=1)
+"""While something is wrong, the next turn comes at least this soon."""
+
+
+def _ignore() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done again and again; equal jobs are the same job."""
+
+    kind: str
+    """What sort of job it is, one of few."""
+    name: str
+    interval: timedelta
+    """From one start to the next."""
+    run: Callable[[], Awaitable[bool]] = field(compare=False, repr=False)
+    """Does it once; False asks for the next turn soon."""
+    broke: Callable[[], None] = field(default=_ignore, compare=False, repr=False)
+    """Takes note that run() failed in a way that it does not know."""
+    subject: Hashable = None
+    """Whatever else makes it this job and no other: addresses, deadlines."""
+
+
+class Pacer:
+    """Says when the next turn is due, on a grid that does not drift."""
+
+    def __init__(self, name: str, interval: timedelta) -> None:
+        self._interval = interval.total_seconds()
+        self._place = zlib.crc32(name.encode()) / 2**32
+        self._due = asyncio.get_running_loop().time() + self._place * min(self._interval, FIRST_ROUND_SECONDS)
+        self._spread = self._place * self._interval
+        """What moves the job from the first round to its own place in the interval."""
+
+    async def first(self) -> None:
+        """Wait for the first turn."""
+        await self._sleep()
+
+    async def next(self, interval: timedelta) -> int:
+        """Wait for the turn after *interval*; gives how many turns of the usual one were missed."""
+        step = interval.total_seconds()
+        late = asyncio.get_running_loop().time() - self._due
+        self._due += step * max(1, math.ceil(late / step))
+        if step == self._interval:
+            self._due, self._spread = self._due + self._spread, 0.0
+        await self._sleep()
+        return max(0, math.ceil(late / self._interval) - 1)
+
+    async def _sleep(self) -> None:
+        await asyncio.sleep(max(0.0, self._due - asyncio.get_running_loop().time()))
+
+
+class Schedule:
+    """Keeps one task per job."""
+
+    def __init__(self, missed: Counter[str]) -> None:
+        self._missed = missed
+        """Turns that were missed, by kind of job."""
+        self._tasks: dict[Job, asyncio.Task[None]] = {}
+        self._begun: set[Job] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._wanted: tuple[Job, ...] = ()
+
+    async def run(self) -> None:
+        """Keep at it until cancelled."""
+        async with asyncio.TaskGroup() as self._group:
+            self.apply(self._wanted)
+            await asyncio.Event().wait()
+
+    def apply(self, jobs: Iterable[Job]) -> None:
+        """From now on do just these *jobs*; those that are under way already go on undisturbed."""
+        self._wanted = tuple(jobs)
+        self._missed.update({job.kind: 0 for job in self._wanted})
+        if self._group is None:
+            return
+        for job in self._tasks.keys() - set(self._wanted):
+            self._tasks.pop(job).cancel()
+            self._begun.discard(job)
+        for job in self._wanted:
+            if job not in self._tasks:
+                self._tasks[job] = self._group.create_task(self._repeat(job), name=f"{job.kind} {job.name}")
+
+    @property
+    def is_round_done(self) -> bool:
+        """Every job has been done at least once."""
+        return self._group is not None and self._begun >= set(self._wanted)
+
+    async def _repeat(self, job: Job) -> None:
+        pacer = Pacer(job.name, job.interval)
+        await pacer.first()
+        while True:
+            is_well = await self._once(job)
+            self._begun.add(job)
+            self._missed[job.kind] += await pacer.next(job.interval if is_well else min(job.interval, TROUBLE_INTERVAL))
+
+    async def _once(self, job: Job) -> bool:
+        try:
+            return await job.run()
+        except Exception:
+            log.exception("job failed", kind=job.kind, name=job.name)
+            job.broke()
+            return False

@@ -1,0 +1,142 @@
+import itertools
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from odp_exporter.health import Health, State, after_greeting, after_host
+from odp_exporter.observations import GreetingObservation, HostObservation, Identity, Outage, ProbeResult, Process
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LATE = ProbeResult.GREETING_TIMEOUT
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def greeting(result: ProbeResult, seconds: float = 0) -> GreetingObservation:
+    return GreetingObservation("odp-1", at(seconds), result)
+
+
+def process(age: float = 3600, state: str = "S") -> Process:
+    return Process(
+        identity=Identity("boot", 4711, 1, "/opt/obproxy/bin/obproxy"),
+        started=at(-age),
+        parent=1,
+        state=state,
+        arguments=("./bin/obproxy",),
+        home=Path("/opt/obproxy"),
+        resident_bytes=1,
+        cpu_seconds=0,
+        threads=11,
+        open_fds=None,
+        max_fds=None,
+    )
+
+
+def host(*processes: Process, told: bool = False, hot: bool = False, local: bool = True) -> HostObservation:
+    return HostObservation(
+        "odp-1", NOON, is_local=local, processes=processes, is_told_to_stop=told, is_hot_restarting=hot
+    )
+
+
+def state_after(*results: ProbeResult, seen: HostObservation | None = None) -> State:
+    health = Health()
+    for seconds, result in enumerate(results):
+        health, _ = after_greeting(health, greeting(result, seconds), seen)
+    return health.state
+
+
+def test_nothing_is_known_before_the_first_probe() -> None:
+    assert State.UNKNOWN is Health().state
+
+
+def test_a_greeting_is_serving_even_beside_a_stop_signal() -> None:
+    assert State.SERVING is state_after(ProbeResult.OK, seen=host(process(), told=True))
+
+
+def test_one_silent_greeting_is_weather_the_second_is_climate() -> None:
+    assert State.SERVING is state_after(ProbeResult.OK, LATE)
+    assert State.HUNG is state_after(ProbeResult.OK, LATE, LATE)
+    assert State.SERVING is state_after(ProbeResult.OK, LATE, LATE, ProbeResult.OK)
+
+
+def test_a_greeting_in_between_starts_the_count_anew() -> None:
+    assert State.SERVING is state_after(LATE, ProbeResult.OK, LATE)
+
+
+@pytest.mark.parametrize(
+    ("result", "seen", "state"),
+    [
+        (ProbeResult.REFUSED, None, State.DOWN),
+        (ProbeResult.REFUSED, host(), State.DOWN),
+        (ProbeResult.REFUSED, host(process(age=3600)), State.DOWN),
+        (ProbeResult.REFUSED, host(process(age=5)), State.STARTING),
+        (ProbeResult.REFUSED, host(process(age=5, state="Z")), State.DOWN),
+        (ProbeResult.REFUSED, host(process(), told=True), State.DRAINING),
+        (ProbeResult.REFUSED, host(told=True), State.DOWN),
+        (ProbeResult.REFUSED, host(process(age=5), local=False), State.DOWN),
+        (LATE, host(process(), told=True), State.DRAINING),
+        (LATE, host(process(), process(age=1), hot=True), State.DRAINING),
+        (ProbeResult.RESET, host(process(), told=True), State.DRAINING),
+        (ProbeResult.RESET, host(), State.DOWN),
+        (ProbeResult.RESET, host(process()), State.UNKNOWN),
+        (ProbeResult.CLOSED, None, State.UNKNOWN),
+        (ProbeResult.CONNECT_TIMEOUT, None, State.DOWN),
+        (ProbeResult.CONNECT_TIMEOUT, host(), State.DOWN),
+        (ProbeResult.UNREACHABLE, None, State.UNKNOWN),
+        (ProbeResult.MALFORMED, host(process()), State.UNKNOWN),
+        (ProbeResult.ERROR_PACKET, host(process()), State.UNKNOWN),
+        (ProbeResult.INTERNAL_ERROR, host(process()), State.UNKNOWN),
+    ],
+)
+def test_one_probe_and_what_the_host_shows(result: ProbeResult, seen: HostObservation | None, state: State) -> None:
+    assert state is state_after(result, seen=seen)
+
+
+def test_a_full_accept_queue_of_a_living_process_is_hung() -> None:
+    """The kernel drops further SYNs once 1025 connections wait (signals-1.txt of the captures)."""
+    silent = ProbeResult.CONNECT_TIMEOUT
+
+    assert State.HUNG is state_after(ProbeResult.OK, LATE, silent, seen=host(process(state="T")))
+    assert State.DOWN is state_after(ProbeResult.OK, LATE, silent, seen=None)
+
+
+def test_news_from_the_host_changes_the_verdict_without_a_new_probe() -> None:
+    health, _ = after_greeting(Health(), greeting(ProbeResult.REFUSED), host(process(age=2)))
+
+    assert State.STARTING is health.state
+    assert State.DOWN is after_host(health, greeting(ProbeResult.REFUSED), host()).state
+
+
+def test_an_outage_lasts_from_the_first_failed_greeting_to_the_next_whole_one() -> None:
+    health, none = after_greeting(Health(), greeting(ProbeResult.REFUSED, 1), None)
+    health, still_none = after_greeting(health, greeting(LATE, 2), None)
+    health, outage = after_greeting(health, greeting(ProbeResult.OK, 3.5), None)
+
+    assert (None, None, Outage(at(1), at(3.5))) == (none, still_none, outage)
+    assert (State.SERVING, None) == (health.state, health.outage_began)
+
+
+@given(st.lists(st.sampled_from(ProbeResult)))
+def test_serving_means_just_that_the_last_greetings_were_not_silent_too_often(results: list[ProbeResult]) -> None:
+    """No history makes an ODP serve that does not greet, but one silent greeting after a whole one."""
+    serves = results[-1:] == [ProbeResult.OK] or (results[-2:] == [ProbeResult.OK, LATE])
+
+    assert serves == (state_after(*results) is State.SERVING)
+
+
+@given(st.lists(st.tuples(st.sampled_from(ProbeResult), st.floats(0.001, 100)), max_size=50))
+def test_outages_never_overlap_and_cover_every_failed_greeting(steps: list[tuple[ProbeResult, float]]) -> None:
+    health, now, outages, failed = Health(), 0.0, [], []
+    for result, seconds in steps:
+        now += seconds
+        health, outage = after_greeting(health, greeting(result, now), None)
+        failed += [at(now)] if result is not ProbeResult.OK else []
+        outages += [outage] if outage else []
+
+    assert all(earlier.ended <= later.began for earlier, later in itertools.pairwise(outages))
+    covered = [when for when in failed if any(outage.began <= when < outage.ended for outage in outages)]
+    assert [when for when in failed if health.outage_began is None or when < health.outage_began] == covered
