@@ -1,0 +1,1 @@
+"""Pure: MySQL packets out of bytes; no socket."""

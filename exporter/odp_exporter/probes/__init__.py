@@ -1,0 +1,1 @@
+"""One probe per file; what a probe finds out is an observation."""

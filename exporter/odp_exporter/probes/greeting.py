@@ -1,0 +1,232 @@
+"""The greeting probe: TCP connect, the whole MySQL greeting, a clean close.
+
+One connection per probe, closed as soon as the greeting is whole: ODP logs
+about 5 KB for each and cuts off who idles longer than 10 s (odp-facts 4.4,
+4.7). It sends nothing and logs in nowhere; what a greeting does not prove is
+in odp-facts 4.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pydantic.dataclasses import dataclass as settings_block
+
+from odp_exporter.clock import Clock, stopwatch
+from odp_exporter.mysql.greeting import HEADER_BYTES, MAX_PAYLOAD_BYTES, ErrorPacket, Greeting, GreetingError, parse
+from odp_exporter.observations import GreetingObservation, Phase, ProbeResult
+from odp_exporter.settings import STRICT, Duration, Interval, PositiveCount
+from odp_exporter.targets import Address
+
+_RECEIVE_BYTES = HEADER_BYTES + MAX_PAYLOAD_BYTES
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""We are out of something; that says nothing about ODP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long each phase of a probe may take."""
+
+    connect: timedelta
+    """Resolving the name and connecting, over all addresses of the name."""
+    greeting: timedelta
+    """From the connection to the last byte of the greeting."""
+
+    def within(self, limit: timedelta) -> Deadlines:
+        """The same, or if they exceed *limit* together, each in proportion."""
+        share = min(1.0, limit / (self.connect + self.greeting))
+        return Deadlines(self.connect * share, self.greeting * share)
+
+
+@settings_block(frozen=True, slots=True, config=STRICT)
+class GreetingSettings:
+    """How often ODPs and pools are greeted, and how patiently."""
+
+    interval: Interval = timedelta(seconds=5)
+    """Each probe makes ODP log about 5 KB (odp-facts 4.7): 86 MB a day at 5s, 430 MB at 1s."""
+    timeout: Duration = timedelta(seconds=1)
+    """For each phase that has none of its own; a healthy greeting takes 0.2 to 2 ms (odp-facts 4.5)."""
+    connect_timeout: Duration | None = None
+    """For the name and the TCP connection; a lost SYN is sent again after 1 s."""
+    greeting_timeout: Duration | None = None
+    """From the connection to the whole greeting."""
+    max_concurrent: PositiveCount = 500
+    """How many greetings may be awaited at a time, over all targets."""
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """What the two timeouts come to."""
+        return Deadlines(self.connect_timeout or self.timeout, self.greeting_timeout or self.timeout)
+
+
+class _Failed(Exception):
+    def __init__(self, result: ProbeResult, detail: str) -> None:
+        super().__init__(detail)
+        self.result = result
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What one probe has found out so far."""
+
+    durations: dict[Phase, float] = field(default_factory=dict)
+    peer: str | None = None
+    received: bytes = b""
+
+    def so_far(self) -> str:
+        return f", {len(self.received)} bytes came"
+
+
+_Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
+
+
+async def probe(name: str, address: Address, *, deadlines: Deadlines, clock: Clock) -> GreetingObservation:
+    """Probe *address* once; every way in which that can end is a result."""
+    at, attempt = clock(), _Attempt()
+    try:
+        greeting = await _greeting(address, deadlines, attempt)
+    except _Failed as failed:
+        return GreetingObservation(name, at, failed.result, attempt.durations, str(failed), peer=attempt.peer)
+    version = greeting.server_version
+    return GreetingObservation(name, at, ProbeResult.OK, attempt.durations, "", version, attempt.peer)
+
+
+async def _greeting(address: Address, deadlines: Deadlines, attempt: _Attempt) -> Greeting:
+    began = stopwatch()
+    connection = await _connect(address, deadlines.connect.total_seconds(), attempt)
+    with connection:
+        attempt.durations[Phase.CONNECT] = (connected := stopwatch()) - began
+        greeting = await _receive(connection, deadlines.greeting.total_seconds(), attempt)
+        attempt.durations[Phase.GREETING] = stopwatch() - connected
+        return greeting
+
+
+async def _connect(address: Address, seconds: float, attempt: _Attempt) -> socket.socket:
+    """Connect to the first address of a name that answers, in the resolver's order."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    failed = _Failed(ProbeResult.UNREACHABLE, f"{address.host}: no address")
+    endpoints = await _resolve(address, seconds)
+    for index, endpoint in enumerate(endpoints):
+        attempt.peer = str(Address(*endpoint[1][:2]))
+        # One silent address must not use up the time of those after it.
+        share = (deadline - loop.time()) / (len(endpoints) - index)
+        try:
+            return await _connect_one(endpoint, share, attempt.peer)
+        except _Failed as error:
+            failed = error
+    raise failed
+
+
+async def _resolve(address: Address, seconds: float) -> Sequence[_Endpoint]:
+    literal = _literal(address)
+    if literal:
+        return [literal]
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(seconds):
+            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except TimeoutError as error:
+        message = f"{address.host}: no answer from the resolver within {seconds:g}s"
+        raise _Failed(ProbeResult.UNREACHABLE, message) from error
+    except (OSError, UnicodeError) as error:
+        message = f"{address.host}: does not resolve: {_reason(error)}"
+        raise _Failed(ProbeResult.UNREACHABLE, message) from error
+    return [(socket.AddressFamily(family), where) for family, _, _, _, where in found if isinstance(where[0], str)]
+
+
+def _literal(address: Address) -> _Endpoint | None:
+    try:
+        ip = ipaddress.ip_address(address.host)
+    except ValueError:
+        return None
+    return (socket.AF_INET6 if ip.version == 6 else socket.AF_INET), (address.host, address.port)  # noqa: PLR2004 - IPv6
+
+
+async def _connect_one(endpoint: _Endpoint, seconds: float, peer: str) -> socket.socket:
+    family, where = endpoint
+    try:
+        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise _Failed(_connect_result(error), f"{peer}: {_reason(error)}") from error
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().sock_connect(connection, where)
+        _refuse_oneself(connection, peer)
+    except TimeoutError as error:
+        connection.close()
+        raise _Failed(ProbeResult.CONNECT_TIMEOUT, f"{peer}: no connection within {seconds:g}s") from error
+    except OSError as error:
+        connection.close()
+        raise _Failed(_connect_result(error), f"{peer}: {_reason(error)}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_oneself(connection: socket.socket, peer: str) -> None:
+    # A loopback port that nobody listens on, out of the ephemeral range, may
+    # be given to the connecting socket itself, which then greets nobody.
+    if connection.getsockname() == connection.getpeername():
+        raise _Failed(ProbeResult.REFUSED, f"{peer}: nobody listens, the probe was connected to itself")
+
+
+def _connect_result(error: OSError) -> ProbeResult:
+    match error:
+        case ConnectionRefusedError():
+            return ProbeResult.REFUSED
+        case ConnectionResetError() | OSError(errno=errno.ENOTCONN):
+            return ProbeResult.RESET  # even before we could look at the connection
+        case TimeoutError():
+            return ProbeResult.CONNECT_TIMEOUT
+        case OSError(errno=number) if number in _OURS:
+            return ProbeResult.INTERNAL_ERROR
+        case _:
+            return ProbeResult.UNREACHABLE
+
+
+async def _receive(connection: socket.socket, seconds: float, attempt: _Attempt) -> Greeting:
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_greeting(connection, attempt)
+    except TimeoutError as error:
+        message = f"connected, but no whole greeting within {seconds:g}s"
+        raise _Failed(ProbeResult.GREETING_TIMEOUT, message + attempt.so_far()) from error
+    except ErrorPacket as error:
+        raise _Failed(ProbeResult.ERROR_PACKET, str(error)) from error
+    except GreetingError as error:
+        raise _Failed(ProbeResult.MALFORMED, str(error)) from error
+    except OSError as error:
+        raise _Failed(ProbeResult.RESET, _reason(error) + attempt.so_far()) from error
+
+
+async def _read_greeting(connection: socket.socket, attempt: _Attempt) -> Greeting:
+    """Read until parse() is content; it refuses what is too long, so this ends."""
+    loop = asyncio.get_running_loop()
+    while True:
+        part = await loop.sock_recv(connection, _RECEIVE_BYTES)
+        attempt.received += part
+        answer = parse(attempt.received)
+        if isinstance(answer, Greeting):
+            return answer
+        if not part:
+            raise _Failed(ProbeResult.CLOSED, "closed before the greeting was whole" + attempt.so_far())
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case OSError(errno=int(number)) if not isinstance(error, socket.gaierror):
+            text = os.strerror(number)  # asyncio replaces the system's words by "Connect call failed"
+        case OSError(strerror=str(text)):
+            pass
+        case _:
+            text = str(error)
+    return text[:1].lower() + text[1:]
