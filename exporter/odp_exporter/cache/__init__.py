@@ -1,0 +1,1 @@
+"""Pure: ODP's cache container and what stands in it; no file."""

@@ -1,0 +1,1 @@
+"""Pure: OCP's URLs and its reply envelope; no HTTP client."""
