@@ -1,0 +1,62 @@
+"""What the host of an ODP shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from odp_exporter.exposition import families
+from odp_exporter.exposition.rendering import Values
+from odp_exporter.observations import Cause, HostObservation, Process, Watchdog
+
+from . import parameters
+from .row import Moment, Row, Table
+
+
+def _living(host: HostObservation) -> list[Process]:
+    return [process for process in host.processes if process.state not in {"Z", "X"}]
+
+
+def _of_process(take: Callable[[Process], float | None]) -> Callable[[HostObservation, Moment], Values]:
+    # The oldest one: of a hot restart it is the one that still serves, and one
+    # started in vain on a taken port comes and goes.
+    return lambda host, _: take(living[0]) if (living := _living(host)) else None
+
+
+def _parameter(host: HostObservation, name: str) -> str | None:
+    return host.parameters.values.get(name) if host.parameters else None
+
+
+def _connections_limit(host: HostObservation, _: Moment) -> Values:
+    # 0 means no limit, and a division by it would be an alert.
+    return parameters.count(_parameter(host, "client_max_connections")) or None
+
+
+def _booleans(host: HostObservation, _: Moment) -> Values:
+    names = families.ODP_PARAMETER.closed[0].values
+    return tuple(parameters.boolean(_parameter(host, name)) for name in names)
+
+
+def _last_core(host: HostObservation, _: Moment) -> Values:
+    return host.cores.latest.timestamp() if host.cores and host.cores.latest else None
+
+
+TABLE: Table[HostObservation] = (
+    Row(families.ODP_PROCESSES, lambda host, _: len(_living(host))),
+    Row(families.ODP_PROCESS_START_TIME, _of_process(lambda process: process.started.timestamp())),
+    Row(families.ODP_PROCESS_RESIDENT_MEMORY, _of_process(lambda process: process.resident_bytes)),
+    Row(families.ODP_PROCESS_CPU, _of_process(lambda process: process.cpu_seconds)),
+    Row(families.ODP_PROCESS_OPEN_FDS, _of_process(lambda process: process.open_fds)),
+    Row(families.ODP_PROCESS_MAX_FDS, _of_process(lambda process: process.max_fds)),
+    Row(families.ODP_PROCESS_THREADS, _of_process(lambda process: process.threads)),
+    Row(families.ODP_MEMORY_LIMIT, lambda host, _: parameters.size(_parameter(host, "proxy_mem_limited"))),
+    Row(families.ODP_MEMORY_FROZEN, lambda host, _: int(host.is_memory_frozen)),
+    Row(families.ODP_CLIENT_CONNECTIONS, lambda host, _: host.client_connections),
+    Row(families.ODP_CLIENT_CONNECTIONS_LIMIT, _connections_limit),
+    Row(families.ODP_ACCEPT_QUEUE, lambda host, _: host.accept_queue),
+    Row(families.ODP_RESTARTS, lambda host, _: tuple(host.restarts.get(cause, 0) for cause in Cause)),
+    Row(families.ODP_WATCHDOG_RUNNING, lambda host, _: tuple(int(kind in host.watchdogs) for kind in Watchdog)),
+    Row(families.ODP_CORE_DUMPS, lambda host, _: host.cores.total if host.cores else None),
+    Row(families.ODP_CORE_DUMP_LAST_TIMESTAMP, _last_core),
+    Row(families.ODP_PARAMETER, _booleans),
+)
+"""What the host of an ODP shows; only for an ODP of this host."""
