@@ -1,0 +1,1 @@
+"""ODP processes of this host: discovery, identity, restarts."""
