@@ -28,7 +28,7 @@ from .store import Store
 log = structlog.get_logger()
 
 _QUIET = frozenset({CacheResult.OK, CacheResult.MISSING})
-"""A missing cache file is normal before the first login (odp-facts 9.20)."""
+"""A missing cache file is normal before the first login (odp-facts 2.3)."""
 
 
 def record(store: Store, seen: Observation) -> None:

@@ -113,7 +113,7 @@ class Fleet:
 
     async def watchdog(self, odp: Odp) -> Watchdog:
         """An obproxyd.sh that watches *odp*."""
-        watchdog = await Watchdog.start(odp, os.getpid(), odp.environment)
+        watchdog = await Watchdog.start(odp, odp.environment)
         self._exits.push_async_callback(watchdog.stop)
         return watchdog
 

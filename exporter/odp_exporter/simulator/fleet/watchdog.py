@@ -12,10 +12,10 @@ from .processes import is_alive, kill
 _SCRIPT = """\
 #!/bin/bash
 # Once a second: is the port connectable? If not, start one more; an unhealthy one is not killed.
-owner=$1 host=$2 port=$3
-shift 3
+port=$4 host=$6
+shift 6
 first=1
-while sleep 1 && kill -0 "$owner" 2>/dev/null; do
+while sleep 1 && kill -0 "$OBPROXY_SIM_OWNER" 2>/dev/null; do
   timeout 2 bash -c "echo hi >/dev/tcp/$host/$port" 2>/dev/null && continue
   if [ "$first" = 1 ]; then
     ./bin/obproxy "$@" >/dev/null 2>&1
@@ -36,14 +36,14 @@ class Watchdog:
         self._process = process
 
     @classmethod
-    async def start(cls, odp: Odp, owner: int, environment: Mapping[str, str]) -> Watchdog:
-        """Write the script into the home of *odp* and run it."""
+    async def start(cls, odp: Odp, environment: Mapping[str, str]) -> Watchdog:
+        """Write the script into the home of *odp* and run it, with the arguments of the real one in front."""
         script = odp.home / "bin" / "obproxyd.sh"
         script.write_text(_SCRIPT)
         script.chmod(0o755)
         host, port = odp.address
         process = await asyncio.create_subprocess_exec(
-            *("./bin/obproxyd.sh", str(owner), host, str(port), *odp.arguments),
+            *("./bin/obproxyd.sh", "-c", "checkalive", "-p", str(port), "--", host, *odp.arguments),
             cwd=odp.home,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
