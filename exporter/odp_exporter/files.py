@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -53,10 +54,12 @@ class Snapshot:
 def read(path: Path, *, limit: int = MAX_BYTES) -> Snapshot:
     """The whole of a regular file of at most *limit* bytes."""
     with _Opened(path) as opened:
-        if opened.size > limit:
-            message = f"{path}: {opened.size} bytes, more than the {limit} that are read"
+        whole = opened.snapshot(0, limit + 1) if opened.size <= limit else None
+        # Files of /proc say that they are empty, and others may grow meanwhile.
+        if whole is None or len(whole.content) > limit:
+            message = f"{path}: {max(opened.size, limit + 1)} bytes, more than the {limit} that are read"
             raise FileUnusable(message)
-        return opened.snapshot(0, limit + 1)
+        return whole
 
 
 def read_from(path: Path, offset: int, *, limit: int) -> Snapshot:
@@ -80,6 +83,8 @@ def replace(path: Path, content: bytes) -> None:
         new.replace(path)
         _sync(path.parent)
     except OSError as error:
+        with suppress(OSError):
+            new.unlink()
         raise _explained(path, error) from error
 
 

@@ -123,10 +123,11 @@ def test_what_could_not_be_written_is_written_later(tmp_path: Path) -> None:
     ledger = LedgerFile(state)
     (state / NAME).unlink()
     state.rmdir()
+    state.touch()
     ledger.keep("odp-1", RECORD)
     assert ledger.trouble is not None
 
-    state.mkdir()
+    state.unlink()
     ledger.keep("odp-1", RECORD)
 
     assert ledger.trouble is None

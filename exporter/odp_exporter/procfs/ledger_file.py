@@ -9,8 +9,6 @@ memory only and says so. One exporter at a time is expected to keep it.
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -102,15 +100,16 @@ class LedgerFile:
 
     def _open(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             content = files.read(path, limit=_MAX_BYTES).content
             self._records = decode(content).odps
         except files.FileMissing:
             self._write(path)
         except (files.FileUnusable, ValueError) as error:
             self._set_aside(path, error)
-        except (files.FileForbidden, OSError) as error:
+        except files.FileForbidden as error:
             self._lose(path, error)
+            # What may not even be read is somebody else's.
+            self._directory = None
         else:
             # Found out now rather than at the first restart.
             self._write(path)
@@ -127,12 +126,9 @@ class LedgerFile:
         self._write(path)
 
     def _write(self, path: Path) -> None:
-        new = path.with_name(f"{NAME}.new")
         try:
-            _replace(path, new, encode(Ledger(odps=self._records)))
-        except OSError as error:
-            with suppress(OSError):
-                new.unlink()
+            files.replace(path, encode(Ledger(odps=self._records)))
+        except files.FileError as error:
             self._lose(path, error)
             return
         self._is_dirty = False
@@ -144,21 +140,3 @@ class LedgerFile:
         if self.trouble is None:
             log.warning("restart ledger not written", path=str(path), reason=str(error))
         self.trouble = f"restart counts: kept in memory only ({error})"
-        if isinstance(error, files.FileForbidden):
-            # What may not even be read is somebody else's.
-            self._directory = None
-
-
-def _replace(path: Path, new: Path, content: bytes) -> None:
-    """Put *content* at *path* by way of *new*, so that a crash leaves the one or the other."""
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
