@@ -14,7 +14,7 @@ export PATH := $(PATH):/usr/sbin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint fmt docs debian-tools constraints image clean
+.PHONY: help demo test bench lint fmt docs debian-tools constraints image clean
 
 help: ## show this
 	@echo 'usage: make TARGET'
@@ -25,6 +25,10 @@ demo: .venv/.demo ## three simulated ODPs, an OCP and the exporter; DURATION=30s
 
 test: .venv/.test debian-tools lint ## everything that CI runs; PYTEST_ARGS='tests/cache -x' runs a part
 	$(BIN)/pytest -rs -n $(WORKERS) $(PYTEST_ARGS)
+
+# Without what only tests need: structlog and PyMySQL would load some of it, and weigh more.
+bench: build/bench/.created ## what the exporter costs: processor, memory, time of a scrape
+	@build/bench/bin/python benchmarks/limits.py
 
 lint: .venv/.test ## format, lint, types, imports; changes nothing
 	$(BIN)/ruff format --check .
@@ -74,4 +78,9 @@ clean: ## remove all that the targets above made
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
 	$(INSTALL) '.[test]'
+	@touch $@
+
+build/bench/.created: pyproject.toml constraints.txt
+	$(PYTHON) -m venv build/bench
+	PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 build/bench/bin/pip install -qq --editable .
 	@touch $@

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ def store() -> Store:
     return new
 
 
-def told(store: Store, *observations: Observation) -> list[Mapping[str, Any]]:
+def told(store: Store, *observations: Observation) -> Sequence[Mapping[str, Any]]:
     with capture_logs() as logs:
         for observation in observations:
             changes.record(store, observation)
