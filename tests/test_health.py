@@ -20,9 +20,9 @@ def greeting(result: ProbeResult, seconds: float = 0) -> GreetingObservation:
     return GreetingObservation("odp-1", at(seconds), result)
 
 
-def process(age: float = 3600, state: str = "S") -> Process:
+def process(age: float = 3600, state: str = "S", pid: int = 4711) -> Process:
     return Process(
-        identity=Identity("boot", 4711, 1, "/opt/obproxy/bin/obproxy"),
+        identity=Identity("boot", pid, 1, "/opt/obproxy/bin/obproxy"),
         started=at(-age),
         parent=1,
         state=state,
@@ -36,9 +36,24 @@ def process(age: float = 3600, state: str = "S") -> Process:
     )
 
 
-def host(*processes: Process, told: bool = False, hot: bool = False, local: bool = True) -> HostObservation:
+def host(
+    *processes: Process,
+    told: bool = False,
+    hot: bool = False,
+    local: bool = True,
+    listening: bool = False,
+    seconds: float = 0,
+    drain_timeout: timedelta = timedelta(seconds=30),
+) -> HostObservation:
     return HostObservation(
-        "odp-1", NOON, is_local=local, processes=processes, is_told_to_stop=told, is_hot_restarting=hot
+        "odp-1",
+        at(seconds),
+        is_local=local,
+        processes=processes,
+        is_listening=listening,
+        is_told_to_stop=told,
+        is_hot_restarting=hot,
+        drain_timeout=drain_timeout,
     )
 
 
@@ -74,7 +89,6 @@ def test_a_greeting_in_between_starts_the_count_anew() -> None:
         (ProbeResult.REFUSED, host(), State.DOWN),
         (ProbeResult.REFUSED, host(process(age=3600)), State.DOWN),
         (ProbeResult.REFUSED, host(process(age=5)), State.STARTING),
-        (ProbeResult.REFUSED, host(process(age=5, state="Z")), State.DOWN),
         (ProbeResult.REFUSED, host(process(), told=True), State.DRAINING),
         (ProbeResult.REFUSED, host(told=True), State.DOWN),
         (ProbeResult.REFUSED, host(process(age=5), local=False), State.DOWN),
@@ -84,8 +98,9 @@ def test_a_greeting_in_between_starts_the_count_anew() -> None:
         (ProbeResult.RESET, host(), State.DOWN),
         (ProbeResult.RESET, host(process()), State.UNKNOWN),
         (ProbeResult.CLOSED, None, State.UNKNOWN),
-        (ProbeResult.CONNECT_TIMEOUT, None, State.DOWN),
+        (ProbeResult.CONNECT_TIMEOUT, None, State.UNKNOWN),
         (ProbeResult.CONNECT_TIMEOUT, host(), State.DOWN),
+        (LATE, host(), State.DOWN),
         (ProbeResult.UNREACHABLE, None, State.UNKNOWN),
         (ProbeResult.MALFORMED, host(process()), State.UNKNOWN),
         (ProbeResult.ERROR_PACKET, host(process()), State.UNKNOWN),
@@ -101,7 +116,77 @@ def test_a_full_accept_queue_of_a_living_process_is_hung() -> None:
     silent = ProbeResult.CONNECT_TIMEOUT
 
     assert State.HUNG is state_after(ProbeResult.OK, LATE, silent, seen=host(process(state="T")))
-    assert State.DOWN is state_after(ProbeResult.OK, LATE, silent, seen=None)
+    assert State.HUNG is state_after(ProbeResult.OK, silent, silent, seen=host(listening=True))
+
+
+def test_one_lost_syn_is_weather_too() -> None:
+    """It is sent again after 1 s, the default deadline."""
+    silent = ProbeResult.CONNECT_TIMEOUT
+
+    assert State.SERVING is state_after(ProbeResult.OK, silent)
+    assert State.DOWN is state_after(ProbeResult.OK, silent, silent)
+
+
+def test_the_silence_of_one_process_does_not_count_against_the_next() -> None:
+    """Else a fresh ODP would be killed for what its predecessor did not say."""
+    health, _ = after_greeting(Health(), greeting(LATE, 0), host(process(pid=1)))
+    health, _ = after_greeting(health, greeting(LATE, 1), host(process(age=5, pid=2)))
+
+    assert State.HUNG is not health.state
+
+
+def test_a_successor_of_a_hung_process_is_starting_before_it_was_probed() -> None:
+    health = Health()
+    for seconds in (0, 1):
+        health, _ = after_greeting(health, greeting(LATE, seconds), host(process(pid=1)))
+    assert State.HUNG is health.state
+
+    assert State.STARTING is after_host(health, greeting(LATE, 1), host(process(age=-2, pid=2), seconds=3)).state
+    assert State.DOWN is after_host(health, greeting(LATE, 1), host(seconds=3)).state
+
+
+def test_draining_ends_with_odps_own_timeout() -> None:
+    """One that was told to stop and deadlocks is hung, and must not be left alone for ever."""
+    health, told = Health(), timedelta(seconds=30)
+    states = []
+    for seconds in (0, 20, 39, 41, 42):
+        seen = host(process(), told=True, seconds=seconds, drain_timeout=told)
+        health, _ = after_greeting(health, greeting(LATE, seconds), seen)
+        states.append(health.state)
+
+    assert [State.DRAINING] * 3 + [State.HUNG] * 2 == states
+
+
+def test_a_crash_loop_is_not_starting_for_ever() -> None:
+    """Under a watchdog there is always a young process."""
+    health = Health()
+    for seconds in range(0, 60, 5):
+        health, _ = after_greeting(health, greeting(ProbeResult.REFUSED, seconds), host(process(age=-seconds + 1)))
+
+    assert State.DOWN is health.state
+
+
+def test_what_the_host_showed_long_ago_is_not_believed() -> None:
+    seen = host(process(age=-599), told=True)
+
+    assert State.DOWN is after_greeting(Health(), greeting(ProbeResult.REFUSED, 600), seen)[0].state
+
+
+def test_our_own_failure_is_unknown_and_no_outage() -> None:
+    """Out of file descriptors, we know nothing; whoever repairs ODPs must not take it for an outage."""
+    served, _ = after_greeting(Health(), greeting(ProbeResult.OK), None)
+    health, outage = after_greeting(served, greeting(ProbeResult.INTERNAL_ERROR, 1), None)
+
+    assert (State.UNKNOWN, None, None) == (health.state, health.outage_began, outage)
+
+
+def test_an_outage_is_never_negative() -> None:
+    """The wall clock was set back meanwhile."""
+    health, _ = after_greeting(Health(), greeting(ProbeResult.REFUSED, 7200), None)
+    _, outage = after_greeting(health, greeting(ProbeResult.OK, 0), None)
+
+    assert outage is not None
+    assert timedelta() == outage.duration
 
 
 def test_news_from_the_host_changes_the_verdict_without_a_new_probe() -> None:
@@ -120,10 +205,15 @@ def test_an_outage_lasts_from_the_first_failed_greeting_to_the_next_whole_one() 
     assert (State.SERVING, None) == (health.state, health.outage_began)
 
 
+SILENT = {LATE, ProbeResult.CONNECT_TIMEOUT}
+
+
 @given(st.lists(st.sampled_from(ProbeResult)))
-def test_serving_means_just_that_the_last_greetings_were_not_silent_too_often(results: list[ProbeResult]) -> None:
-    """No history makes an ODP serve that does not greet, but one silent greeting after a whole one."""
-    serves = results[-1:] == [ProbeResult.OK] or (results[-2:] == [ProbeResult.OK, LATE])
+def test_serving_means_that_the_last_greeting_was_whole_or_the_first_silent_one_after_that(
+    results: list[ProbeResult],
+) -> None:
+    heard = results[-2:]
+    serves = heard[-1:] == [ProbeResult.OK] or (heard[0:1] == [ProbeResult.OK] and heard[-1] in SILENT)
 
     assert serves == (state_after(*results) is State.SERVING)
 
@@ -134,7 +224,7 @@ def test_outages_never_overlap_and_cover_every_failed_greeting(steps: list[tuple
     for result, seconds in steps:
         now += seconds
         health, outage = after_greeting(health, greeting(result, now), None)
-        failed += [at(now)] if result is not ProbeResult.OK else []
+        failed += [at(now)] if result not in {ProbeResult.OK, ProbeResult.INTERNAL_ERROR} else []
         outages += [outage] if outage else []
 
     assert all(earlier.ended <= later.began for earlier, later in itertools.pairwise(outages))

@@ -116,3 +116,34 @@ async def test_applying_other_jobs_leaves_equal_ones_undisturbed() -> None:
     assert {"kept": 1, "dropped": 1, "changed": 2, "new": 1} == {
         name: len(turns) for name, turns in diary.turns.items()
     }
+
+
+async def test_a_hurried_job_is_done_at_once_and_goes_on_from_there() -> None:
+    diary, schedule = Diary(), Schedule(Counter())
+    schedule.apply([diary.job("odp-1")])
+    async with running(schedule):
+        await asyncio.sleep(5)
+        schedule.hurry("test", "odp-1")
+        schedule.hurry("test", "nobody")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert 2 == len(diary.turns["odp-1"])
+        await asyncio.sleep(0.1)
+
+    assert 5 == round(diary.turns["odp-1"][1])
+
+
+async def test_counts_of_missed_turns_only_grow() -> None:
+    """Jobs of a kind share a counter, and wait while others count."""
+    missed: Counter[str] = Counter()
+    diary, schedule = Diary(), Schedule(missed)
+    second = timedelta(seconds=1)
+    schedule.apply([diary.job("slow", interval=second, takes=5.5), diary.job("quick", interval=second)])
+    seen = []
+    async with running(schedule):
+        for _ in range(300):
+            await asyncio.sleep(0.1)
+            seen.append(missed["test"])
+
+    assert sorted(seen) == seen
+    assert seen[-1] >= 20

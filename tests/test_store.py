@@ -59,7 +59,7 @@ def test_an_ended_outage_adds_to_unavailability_and_to_the_recovery_times() -> N
         it.record(greeting(result, seconds))
     record = it.odps["odp-1"]
 
-    assert (timedelta(seconds=1.5), 1.5) == (record.outages, record.recoveries.total)
+    assert (timedelta(seconds=1.502), 1.502) == (record.outages, record.recoveries.total)
 
 
 def test_news_from_the_host_changes_the_verdict() -> None:

@@ -3,15 +3,20 @@
 Pure: a state is a function of what was observed. The rules, in the order in
 which they are tried (odp-facts 4.5):
 
-1. A whole greeting is *serving*, whatever else is seen.
+1. A whole greeting is *serving*, whatever else is seen; a probe that failed by
+   our own fault says nothing.
 2. No greeting from a process that was told to stop, or that hands over to its
-   successor, is *draining*: it looks hung from outside and must be left alone.
-3. Silence is weather once and climate twice: after two silent greetings in a
-   row it is *hung*. So is an unanswered SYN while the process lives here, for
-   then its accept queue is full.
-4. A refused connection is *down*, or *starting* while a young process exists:
-   ODP listens last of all, and a black-holed OCP delays that by 15 s.
-5. What proves neither (not MySQL, an error packet, no route from here) is
+   successor, is *draining*: it looks hung from outside and must be left alone
+   for as long as ODP's own drain timeout allows.
+3. A greeting that an earlier process failed to give says nothing of its
+   successor, which is *starting*.
+4. Silence is weather once and climate twice: after two silent probes of the
+   same process it is *hung*. If not even the connection is answered, and no
+   process is seen here that could, it is *down*.
+5. A refused connection is *down*, or *starting* while a young process exists
+   and the outage is young too: ODP listens last of all, and a black-holed OCP
+   delays that by 15 s, but in a crash loop there is always a young process.
+6. What proves neither (not MySQL, an error packet, no route from here) is
    *unknown*. When unsure, say so.
 """
 
@@ -22,12 +27,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .observations import GreetingObservation, HostObservation, Outage, ProbeResult, Process
+from .observations import GreetingObservation, HostObservation, Identity, Outage, ProbeResult, Process
 
 SILENT_PROBES = 2
-"""Silent greetings in a row that make an ODP hung."""
+"""Silent probes in a row that make an ODP hung."""
 START_GRACE = timedelta(seconds=30)
 """How long a process may take until it listens; 15.2 s were measured with OCP black-holed (odp-facts 1.2)."""
+DRAIN_MARGIN = timedelta(seconds=10)
+"""How much longer than its drain timeout a process may take to end: its cop looks once a second (odp-facts 7.4)."""
+HOST_STALE = timedelta(seconds=30)
+"""What this host showed longer ago says nothing about the present."""
 
 _SILENCE = frozenset({ProbeResult.GREETING_TIMEOUT, ProbeResult.CONNECT_TIMEOUT})
 
@@ -50,7 +59,11 @@ class Health:
 
     state: State = State.UNKNOWN
     silent_probes: int = 0
-    """Silent greetings in a row, up to now."""
+    """Silent probes in a row of the same process, up to now."""
+    silent_process: Identity | None = None
+    """That process, where it can be seen."""
+    told_to_stop: datetime | None = None
+    """Since when a process that was told to stop, or hands over, has been seen."""
     outage_began: datetime | None = None
     """When the first of the present run of failed greetings was seen."""
 
@@ -59,51 +72,82 @@ def after_greeting(
     health: Health, greeting: GreetingObservation, host: HostObservation | None
 ) -> tuple[Health, Outage | None]:
     """Weigh a new *greeting*; a first whole one after failed ones also ends an outage."""
-    silent = health.silent_probes + 1 if greeting.result in _SILENCE else 0
-    state = _judge(replace(health, silent_probes=silent), greeting, host)
+    if greeting.result is ProbeResult.INTERNAL_ERROR:
+        return replace(health, state=State.UNKNOWN), None
+    host = _usable(host, greeting.at)
+    health = _heard(_told(health, host, greeting.at), greeting, host)
     if not greeting.is_ok:
-        return Health(state, silent, health.outage_began or greeting.at), None
-    outage = Outage(health.outage_began, greeting.at) if health.outage_began else None
-    return Health(state), outage
+        return replace(health, state=_judge(health, greeting, host, greeting.at)), None
+    outage = Outage(health.outage_began, greeting.ended) if health.outage_began else None
+    return replace(health, state=State.SERVING, outage_began=None), outage
 
 
 def after_host(health: Health, greeting: GreetingObservation | None, host: HostObservation) -> Health:
     """Weigh what the host shows now against the latest *greeting*."""
-    if greeting is None:
+    if greeting is None or greeting.result is ProbeResult.INTERNAL_ERROR:
         return health
-    return replace(health, state=_judge(health, greeting, host))
+    health = _told(health, host, host.at)
+    return replace(health, state=_judge(health, greeting, _usable(host, host.at), host.at))
 
 
-def _judge(health: Health, greeting: GreetingObservation, host: HostObservation | None) -> State:
+def _usable(host: HostObservation | None, now: datetime) -> HostObservation | None:
+    return host if host and host.is_local and now - host.at <= HOST_STALE else None
+
+
+def _told(health: Health, host: HostObservation | None, now: datetime) -> Health:
+    is_told = bool(host and host.processes and (host.is_told_to_stop or host.is_hot_restarting))
+    return replace(health, told_to_stop=(health.told_to_stop or now) if is_told else None)
+
+
+def _heard(health: Health, greeting: GreetingObservation, host: HostObservation | None) -> Health:
+    """Count silence, and begin an outage."""
+    if greeting.is_ok:
+        return replace(health, silent_probes=0, silent_process=None)
+    process = host.processes[-1].identity if host and host.processes else None
+    is_silent = greeting.result in _SILENCE
+    before = health.silent_probes if process == health.silent_process else 0
+    return replace(
+        health,
+        silent_probes=before + 1 if is_silent else 0,
+        silent_process=process if is_silent else None,
+        outage_began=health.outage_began or greeting.at,
+    )
+
+
+def _judge(health: Health, greeting: GreetingObservation, host: HostObservation | None, now: datetime) -> State:
     if greeting.is_ok:
         return State.SERVING
-    processes = _living(host)
-    if host and processes and (host.is_told_to_stop or host.is_hot_restarting):
+    if host and health.told_to_stop and now - health.told_to_stop < host.drain_timeout + DRAIN_MARGIN:
         return State.DRAINING
-    return _judge_failure(health, greeting, processes, is_local=host is not None and host.is_local)
-
-
-def _judge_failure(
-    health: Health, greeting: GreetingObservation, processes: Sequence[Process], *, is_local: bool
-) -> State:
+    processes = host.processes if host else ()
+    if greeting.result in _SILENCE:
+        return _judge_silence(health, greeting, host)
     match greeting.result:
-        case ProbeResult.CONNECT_TIMEOUT if not processes:
-            return State.DOWN
-        case ProbeResult.GREETING_TIMEOUT | ProbeResult.CONNECT_TIMEOUT:
-            return State.HUNG if health.silent_probes >= SILENT_PROBES else health.state
         case ProbeResult.REFUSED:
-            return State.STARTING if _is_young(processes, greeting.at) else State.DOWN
-        case ProbeResult.RESET | ProbeResult.CLOSED if is_local and not processes:
+            return State.STARTING if _is_starting(health, processes, now) else State.DOWN
+        case ProbeResult.RESET | ProbeResult.CLOSED if _is_gone(host):
             return State.DOWN
         case _:
             return State.UNKNOWN
 
 
-def _living(host: HostObservation | None) -> Sequence[Process]:
-    if host is None or not host.is_local:
-        return ()
-    return [process for process in host.processes if process.state not in {"Z", "X"}]
+def _judge_silence(health: Health, greeting: GreetingObservation, host: HostObservation | None) -> State:
+    processes = host.processes if host else ()
+    if processes and all(process.started > greeting.at for process in processes):
+        return State.STARTING
+    if _is_gone(host):
+        return State.DOWN
+    if health.silent_probes < SILENT_PROBES:
+        return health.state
+    is_answered = greeting.result is ProbeResult.GREETING_TIMEOUT
+    return State.HUNG if is_answered or processes or (host and host.is_listening) else State.DOWN
 
 
-def _is_young(processes: Sequence[Process], now: datetime) -> bool:
-    return any(now - process.started < START_GRACE for process in processes)
+def _is_gone(host: HostObservation | None) -> bool:
+    """Nobody is there, as far as the host itself can tell."""
+    return host is not None and not host.processes and host.is_listening is False
+
+
+def _is_starting(health: Health, processes: Sequence[Process], now: datetime) -> bool:
+    is_young = any(now - process.started < START_GRACE for process in processes)
+    return is_young and now - (health.outage_began or now) < START_GRACE

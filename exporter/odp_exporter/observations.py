@@ -66,6 +66,11 @@ class GreetingObservation:
         """The whole greeting came."""
         return self.result is ProbeResult.OK
 
+    @property
+    def ended(self) -> datetime:
+        """When the last phase that was completed ended."""
+        return self.at + timedelta(seconds=sum(self.durations.values()))
+
 
 class PingResult(StrEnum):
     """How `ping proxy` ended for a logged-in inspector@proxysys (odp-facts 4.6)."""
@@ -177,8 +182,8 @@ class HostObservation:
     """The target's address belongs to this host; if not, the rest says nothing."""
     processes: tuple[Process, ...] = ()
     """Every process that owns or claims the SQL port; oldest first."""
-    is_listening: bool = False
-    """Some socket listens on the SQL port."""
+    is_listening: bool | None = False
+    """Some socket listens on the SQL port; None where the socket tables could not be read."""
     accept_queue: int | None = None
     """Connections the kernel holds that ODP has not accepted."""
     client_connections: int | None = None
@@ -189,6 +194,8 @@ class HostObservation:
     watchdogs: frozenset[Watchdog] = frozenset()
     is_told_to_stop: bool = False
     """Its log says that a signal asked the present process to end (odp-facts 7.1)."""
+    drain_timeout: timedelta = timedelta(seconds=30)
+    """How long ODP itself goes on after it was told to stop: hot_upgrade_exit_timeout (odp-facts 3.2)."""
     is_hot_restarting: bool = False
     """A child that took over the sockets runs beside its parent (odp-facts 7.6)."""
     is_memory_frozen: bool = False
@@ -309,8 +316,10 @@ class CacheResult(StrEnum):
 
     OK = "ok"
     MISSING = "missing"
+    FORBIDDEN = "forbidden"
+    """This user may not read it, so nothing is known of it."""
     UNREADABLE = "unreadable"
-    """This user may not read it, or it is no regular file, or it is too large."""
+    """It is no regular file, or too large, or its disk fails."""
     SHORT = "short"
     MAGIC = "magic"
     LENGTH = "length"
@@ -357,12 +366,12 @@ Observation = GreetingObservation | PingObservation | HostObservation | OcpObser
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A span during which an ODP did not serve."""
+    """A span during which an ODP did not serve, from the first failed greeting to the first whole one."""
 
     began: datetime
     ended: datetime
 
     @property
     def duration(self) -> timedelta:
-        """From the first failed greeting to the first whole one."""
-        return self.ended - self.began
+        """Never negative, for the wall clock may be set back meanwhile."""
+        return max(timedelta(), self.ended - self.began)

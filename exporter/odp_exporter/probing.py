@@ -20,7 +20,17 @@ import aiohttp
 
 from . import changes
 from .clock import Clock
-from .observations import GreetingObservation, ProbeResult
+from .observations import (
+    Endpoint,
+    EndpointObservation,
+    GreetingObservation,
+    HostObservation,
+    OcpObservation,
+    OcpResult,
+    PingObservation,
+    PingResult,
+    ProbeResult,
+)
 from .probes.cache import read_cache
 from .probes.greeting import GreetingSettings, probe
 from .probes.host import HostProbe
@@ -29,6 +39,9 @@ from .probes.ping import PingSettings, ping
 from .schedule import Job
 from .store import Store
 from .targets import Address, Ocp, Pool, Target
+
+GREETING = "greeting"
+"""The kind of the jobs that greet ODPs."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +57,10 @@ class Means:
     host: HostProbe
     host_thread: Executor
     """One thread, for all that looks at this host."""
+    ping_threads: Executor
+    """For pings, so that hung ODPs use up nobody else's."""
+    hurry: Callable[[str, str], None]
+    """Has the job of this kind and name done now."""
     slots: asyncio.Semaphore
     """How many greeting probes may be under way at a time."""
     host_seen: asyncio.Event
@@ -58,7 +75,7 @@ class Means:
 def greeting_job(target: Target, settings: GreetingSettings, means: Means) -> Job:
     """Greet one ODP."""
     return _Greeter(
-        "greeting", target.name, target.address, settings, means, functools.partial(changes.record, means.store)
+        GREETING, target.name, target.address, settings, means, functools.partial(changes.record, means.store)
     ).job()
 
 
@@ -94,10 +111,14 @@ def ping_job(target: Target, settings: PingSettings, means: Means) -> Job:
     """Log in to one ODP and ping it."""
 
     async def run() -> bool:
-        changes.record(means.store, await asyncio.to_thread(ping, target, settings=settings, clock=means.clock))
+        once = functools.partial(ping, target, settings=settings, clock=means.clock)
+        changes.record(means.store, await asyncio.get_running_loop().run_in_executor(means.ping_threads, once))
         return True
 
-    return Job("ping", target.name, settings.interval, run, subject=(target.address, settings))
+    def broke() -> None:
+        changes.record(means.store, PingObservation(target.name, means.clock(), PingResult.ERROR, 0.0))
+
+    return Job("ping", target.name, settings.interval, run, broke, (target.address, settings))
 
 
 def ocp_job(ocp: Ocp, means: Means) -> Job:
@@ -107,22 +128,37 @@ def ocp_job(ocp: Ocp, means: Means) -> Job:
         changes.record(means.store, await ask(ocp, session=means.session, clock=means.clock))
         return True
 
-    return Job("ocp", ocp.name, ocp.interval, run, subject=ocp)
+    def broke() -> None:
+        failed = tuple(EndpointObservation(it, OcpResult.INTERNAL_ERROR, 0, 0.0) for it in Endpoint)
+        changes.record(means.store, OcpObservation(ocp.name, means.clock(), failed))
+
+    return Job("ocp", ocp.name, ocp.interval, run, broke, ocp)
 
 
 def host_job(interval: timedelta, means: Means) -> Job:
-    """Look at the processes of all ODPs of this host."""
+    """Look at the processes of all ODPs of this host, and have those greeted that look worse than before."""
 
     async def run() -> bool:
-        odps = list(means.store.odps.values())
-        targets = [odp.target for odp in odps]
-        silent = {odp.target.name for odp in odps if odp.probes.latest and not odp.probes.latest.is_ok}
+        odps = dict(means.store.odps)
+        targets = [odp.target for odp in odps.values()]
+        silent = {name for name, odp in odps.items() if odp.probes.latest and not odp.probes.latest.is_ok}
         for seen in await means.on_host_thread(means.host.observe, targets, means.clock(), silent=silent):
+            before = odps[seen.target].host
             changes.record(means.store, seen)
+            if seen.target not in silent and is_worse(before, seen):
+                means.hurry(GREETING, seen.target)
         means.host_seen.set()
         return True
 
     return Job("host", "host", interval, run)
+
+
+def is_worse(before: HostObservation | None, seen: HostObservation) -> bool:
+    """A process of it is gone, or clients wait to be accepted: worth a greeting at once (odp-facts 4.5)."""
+    if before is None or not seen.is_local:
+        return False
+    living = {process.identity for process in seen.processes}
+    return bool(seen.accept_queue) or any(process.identity not in living for process in before.processes)
 
 
 def cache_job(interval: timedelta, means: Means) -> Job:

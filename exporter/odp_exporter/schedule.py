@@ -56,23 +56,37 @@ class Pacer:
         self._due = asyncio.get_running_loop().time() + self._place * min(self._interval, FIRST_ROUND_SECONDS)
         self._spread = self._place * self._interval
         """What moves the job from the first round to its own place in the interval."""
+        self._hurry = asyncio.Event()
 
     async def first(self) -> None:
         """Wait for the first turn."""
         await self._sleep()
 
-    async def next(self, interval: timedelta) -> int:
-        """Wait for the turn after *interval*; gives how many turns of the usual one were missed."""
+    def late(self) -> int:
+        """How many usual turns have passed since the present one was due."""
+        return max(0, math.ceil((asyncio.get_running_loop().time() - self._due) / self._interval) - 1)
+
+    async def next(self, interval: timedelta) -> None:
+        """Wait for the turn after *interval*, or until someone hurries."""
         step = interval.total_seconds()
-        late = asyncio.get_running_loop().time() - self._due
-        self._due += step * max(1, math.ceil(late / step))
+        self._due += step * max(1, math.ceil((asyncio.get_running_loop().time() - self._due) / step))
         if step == self._interval:
             self._due, self._spread = self._due + self._spread, 0.0
         await self._sleep()
-        return max(0, math.ceil(late / self._interval) - 1)
+
+    def hurry(self) -> None:
+        """The next turn comes now."""
+        self._hurry.set()
 
     async def _sleep(self) -> None:
-        await asyncio.sleep(max(0.0, self._due - asyncio.get_running_loop().time()))
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(self._due):
+                await self._hurry.wait()
+            self._due = loop.time()
+        except TimeoutError:
+            pass  # nobody hurried: the turn is due
+        self._hurry.clear()
 
 
 class Schedule:
@@ -82,6 +96,7 @@ class Schedule:
         self._missed = missed
         """Turns that were missed, by kind of job."""
         self._tasks: dict[Job, asyncio.Task[None]] = {}
+        self._pacers: dict[tuple[str, str], Pacer] = {}
         self._begun: set[Job] = set()
         self._group: asyncio.TaskGroup | None = None
         self._wanted: tuple[Job, ...] = ()
@@ -100,6 +115,7 @@ class Schedule:
             return
         for job in self._tasks.keys() - set(self._wanted):
             self._tasks.pop(job).cancel()
+            self._pacers.pop((job.kind, job.name), None)
             self._begun.discard(job)
         for job in self._wanted:
             if job not in self._tasks:
@@ -110,13 +126,19 @@ class Schedule:
         """Every job has been done at least once."""
         return self._group is not None and self._begun >= set(self._wanted)
 
+    def hurry(self, kind: str, name: str) -> None:
+        """Do the job of this kind and name now, if there is one and it is not being done."""
+        if pacer := self._pacers.get((kind, name)):
+            pacer.hurry()
+
     async def _repeat(self, job: Job) -> None:
-        pacer = Pacer(job.name, job.interval)
+        pacer = self._pacers[job.kind, job.name] = Pacer(job.name, job.interval)
         await pacer.first()
         while True:
             is_well = await self._once(job)
             self._begun.add(job)
-            self._missed[job.kind] += await pacer.next(job.interval if is_well else min(job.interval, TROUBLE_INTERVAL))
+            self._missed[job.kind] += pacer.late()
+            await pacer.next(job.interval if is_well else min(job.interval, TROUBLE_INTERVAL))
 
     async def _once(self, job: Job) -> bool:
         try:

@@ -109,3 +109,25 @@ async def _session(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyn
     reader, writer = await asyncio.open_connection(*address)
     await reader.readexactly(4)
     return reader, writer
+
+
+async def test_a_death_is_followed_by_a_probe_at_once_whatever_the_interval(fleet: Fleet, tmp_path: Path) -> None:
+    odp = await fleet.start_odp("odp-1")
+    rarely = "probe: {interval: 1h}\nprocess: {interval: 100ms}\n"
+    async with exporter(tmp_path, naming(odp, more=rarely)) as it:
+        await it.until_state("odp-1", "serving")
+        odp.kill()
+
+        await it.until_state("odp-1", "down")
+
+
+async def test_clients_that_wait_to_be_accepted_bring_a_probe_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    odp = await fleet.start_odp("odp-1")
+    rarely = "probe: {interval: 1h, timeout: 200ms}\nprocess: {interval: 100ms}\n"
+    async with exporter(tmp_path, naming(odp, more=rarely)) as it:
+        await it.until_state("odp-1", "serving")
+        odp.kill(signal.SIGSTOP)
+        _, client = await asyncio.open_connection(*odp.address)
+        await it.until_state("odp-1", "hung")
+        client.close()
+        odp.kill(signal.SIGCONT)

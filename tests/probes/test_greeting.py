@@ -2,8 +2,10 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from odp_exporter.observations import GreetingObservation, Phase, ProbeResult
@@ -208,3 +210,32 @@ async def test_leaves_no_socket_open_when_cancelled() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_greeting_that_came_while_our_own_loop_stood_still_is_ok() -> None:
+    """Else a stalled exporter would call every ODP hung at once."""
+
+    async def talk(connection: socket.socket) -> None:
+        await asyncio.get_running_loop().sock_sendall(connection, GREETING)
+        time.sleep(0.4)  # noqa: ASYNC251 - the stall
+        await heard(connection)
+
+    async with serving(talk) as address:
+        seen = await probed(address, SOON)
+
+    assert ProbeResult.OK is seen.result
+
+
+async def test_a_slow_resolver_takes_nothing_from_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    resolve = loop.getaddrinfo
+
+    async def slowly(*args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0.25)
+        return await resolve(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "getaddrinfo", slowly)
+    with socket.create_server(("127.0.0.1", 0)) as stopped:
+        seen = await probed(Address("localhost", stopped.getsockname()[1]), SOON)
+
+    assert ProbeResult.GREETING_TIMEOUT is seen.result

@@ -35,7 +35,7 @@ class Deadlines:
     """How long each phase of a probe may take."""
 
     connect: timedelta
-    """Resolving the name and connecting, over all addresses of the name."""
+    """For resolving the name, and again for connecting, over all its addresses."""
     greeting: timedelta
     """From the connection to the last byte of the greeting."""
 
@@ -54,7 +54,7 @@ class GreetingSettings:
     timeout: Duration = timedelta(seconds=1)
     """For each phase that has none of its own; a healthy greeting takes 0.2 to 2 ms (odp-facts 4.5)."""
     connect_timeout: Duration | None = None
-    """For the name and the TCP connection; a lost SYN is sent again after 1 s."""
+    """For the name, and again for the TCP connection; a lost SYN is sent again after 1 s."""
     greeting_timeout: Duration | None = None
     """From the connection to the whole greeting."""
     max_concurrent: PositiveCount = 500
@@ -111,9 +111,10 @@ async def _greeting(address: Address, deadlines: Deadlines, attempt: _Attempt) -
 async def _connect(address: Address, seconds: float, attempt: _Attempt) -> socket.socket:
     """Connect to the first address of a name that answers, in the resolver's order."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
     failed = _Failed(ProbeResult.UNREACHABLE, f"{address.host}: no address")
     endpoints = await _resolve(address, seconds)
+    # A slow resolver is not ODP's fault: connecting gets the whole deadline.
+    deadline = loop.time() + seconds
     for index, endpoint in enumerate(endpoints):
         attempt.peer = str(Address(*endpoint[1][:2]))
         # One silent address must not use up the time of those after it.
@@ -161,8 +162,10 @@ async def _connect_one(endpoint: _Endpoint, seconds: float, peer: str) -> socket
             await asyncio.get_running_loop().sock_connect(connection, where)
         _refuse_oneself(connection, peer)
     except TimeoutError as error:
+        if _is_connected(connection):
+            return connection
         connection.close()
-        raise _Failed(ProbeResult.CONNECT_TIMEOUT, f"{peer}: no connection within {seconds:g}s") from error
+        raise _Failed(ProbeResult.CONNECT_TIMEOUT, f"{peer}: no connection within {seconds:.3g}s") from error
     except OSError as error:
         connection.close()
         raise _Failed(_connect_result(error), f"{peer}: {_reason(error)}") from error
@@ -170,6 +173,15 @@ async def _connect_one(endpoint: _Endpoint, seconds: float, peer: str) -> socket
         connection.close()
         raise
     return connection
+
+
+def _is_connected(connection: socket.socket) -> bool:
+    """It came to pass after all: we were late, not the other side."""
+    try:
+        connection.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _refuse_oneself(connection: socket.socket, peer: str) -> None:
@@ -195,17 +207,35 @@ def _connect_result(error: OSError) -> ProbeResult:
 
 async def _receive(connection: socket.socket, seconds: float, attempt: _Attempt) -> Greeting:
     try:
-        async with asyncio.timeout(seconds):
-            return await _read_greeting(connection, attempt)
-    except TimeoutError as error:
-        message = f"connected, but no whole greeting within {seconds:g}s"
-        raise _Failed(ProbeResult.GREETING_TIMEOUT, message + attempt.so_far()) from error
+        return await _read_in_time(connection, seconds, attempt)
     except ErrorPacket as error:
         raise _Failed(ProbeResult.ERROR_PACKET, str(error)) from error
     except GreetingError as error:
         raise _Failed(ProbeResult.MALFORMED, str(error)) from error
     except OSError as error:
         raise _Failed(ProbeResult.RESET, _reason(error) + attempt.so_far()) from error
+
+
+async def _read_in_time(connection: socket.socket, seconds: float, attempt: _Attempt) -> Greeting:
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_greeting(connection, attempt)
+    except TimeoutError as error:
+        # It may have been our event loop that stood still, not ODP.
+        if greeting := _waiting_greeting(connection, attempt):
+            return greeting
+        message = f"connected, but no whole greeting within {seconds:.3g}s"
+        raise _Failed(ProbeResult.GREETING_TIMEOUT, message + attempt.so_far()) from error
+
+
+def _waiting_greeting(connection: socket.socket, attempt: _Attempt) -> Greeting | None:
+    """What already lies in the socket's buffer, if that makes it whole."""
+    try:
+        attempt.received += connection.recv(_RECEIVE_BYTES)
+    except BlockingIOError:
+        return None
+    answer = parse(attempt.received)
+    return answer if isinstance(answer, Greeting) else None
 
 
 async def _read_greeting(connection: socket.socket, attempt: _Attempt) -> Greeting:

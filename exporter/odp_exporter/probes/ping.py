@@ -9,6 +9,7 @@ it has a deadline.
 
 from __future__ import annotations
 
+import struct
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def ping(target: Target, *, settings: PingSettings, clock: Clock) -> PingObserva
         return PingObservation(target.name, at, PingResult.ERROR, 0.0, str(error))
     except pymysql.Error as error:
         return PingObservation(target.name, at, _result(error), stopwatch() - began, _text(error))
+    except (IndexError, ValueError, struct.error) as error:
+        # What PyMySQL stumbles over when the packets are no MySQL.
+        return PingObservation(target.name, at, PingResult.ERROR, stopwatch() - began, f"not understood: {error!r}")
     return PingObservation(target.name, at, PingResult.OK, stopwatch() - began)
 
 
