@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from odp_exporter.inventory import Discovered, Inventory, Sighting, merged
@@ -21,8 +22,16 @@ def merge(
     files: tuple[Target, ...] = (),
     discovered: Discovered | None = None,
     ocps: tuple[Ocp, ...] = (),
+    local: Collection[Address] = (),
 ) -> Inventory:
-    return merged(configured=configured, from_files=files, discovered=discovered or Discovered(), pools=(), ocps=ocps)
+    return merged(
+        configured=configured,
+        from_files=files,
+        discovered=discovered or Discovered(),
+        pools=(),
+        ocps=ocps,
+        local=local,
+    )
 
 
 def test_the_configuration_wins_over_a_target_file_and_says_so() -> None:
@@ -37,9 +46,20 @@ def test_the_configuration_wins_over_a_target_file_and_says_so() -> None:
 
 def test_an_odp_that_is_configured_by_another_address_is_not_discovered_again() -> None:
     """One that listens on every address is discovered on loopback."""
-    inventory = merge(odp("a"), discovered=found(odp("127.0.0.1:2883", "127.0.0.1"), odp("b", "192.0.2.99")))
+    here = odp("a").address
+    inventory = merge(
+        odp("a"), discovered=found(odp("127.0.0.1:2883", "127.0.0.1"), odp("b", "192.0.2.99")), local={here}
+    )
 
-    assert ["a", "b"] == [target.name for target in inventory.odps]
+    assert (["a", "b"], ()) == ([target.name for target in inventory.odps], inventory.left_out)
+
+
+def test_an_odp_of_another_host_is_no_reason_to_overlook_one_with_the_same_port_here() -> None:
+    remote, other_port = odp("remote", "192.0.2.99"), odp("here", port=2893)
+    ours = odp("127.0.0.1:2883", "127.0.0.1")
+    inventory = merge(remote, files=(other_port,), discovered=found(ours), local={other_port.address})
+
+    assert (remote, other_port, ours) == inventory.odps
 
 
 def test_a_configured_ocp_keeps_discovered_ones_out() -> None:

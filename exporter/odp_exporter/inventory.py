@@ -8,7 +8,7 @@ for `discovery.forget_after`, or on reload.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,41 +63,39 @@ class Discovered:
         return tuple(sighting.target for sighting in self.sightings)
 
 
-def merged(
+def merged(  # noqa: PLR0913 - each by name
     *,
     configured: Iterable[Target],
     from_files: Iterable[Target],
     discovered: Discovered,
     pools: Iterable[Pool],
     ocps: Iterable[Ocp],
+    local: Collection[Address],
 ) -> Inventory:
-    """One inventory out of all sources; the earlier source wins."""
-    odps: dict[str, Target] = {target.name: target for target in configured}
+    """One inventory out of all sources; the earlier source wins.
+
+    *local* are those addresses of configured targets, and of targets from
+    files, that belong to this host.
+    """
+    names: dict[str, Target] = {}
+    addresses: dict[Address, Target] = {}
     left_out = []
-    for target in from_files:
-        if clash := _clash(target, odps.values()):
+    for target in (*configured, *from_files):
+        if clash := _clash(target, names, addresses):
             left_out.append(f"{target.name}: {clash}")
         else:
-            odps[target.name] = target
+            names[target.name] = addresses[target.address] = target
+    ports = {address.port for address in local}
     for target in discovered.odps:
-        if not _is_known(target, odps.values()):
-            odps[target.name] = target
-    return Inventory(tuple(odps.values()), tuple(pools), tuple(ocps) or discovered.ocps, tuple(left_out))
+        is_another_name = target.address.host in _LOOPBACKS and target.address.port in ports
+        if not is_another_name and not _clash(target, names, addresses):
+            names[target.name] = addresses[target.address] = target
+    return Inventory(tuple(names.values()), tuple(pools), tuple(ocps) or discovered.ocps, tuple(left_out))
 
 
-def _clash(target: Target, others: Iterable[Target]) -> str | None:
-    for other in others:
-        if target.name == other.name:
-            return f"another target has this name, at {other.address}"
-        if target.address == other.address:
-            return f"{other.name} has the same address, {other.address}"
+def _clash(target: Target, names: Mapping[str, Target], addresses: Mapping[Address, Target]) -> str | None:
+    if other := names.get(target.name):
+        return f"another target has this name, at {other.address}"
+    if other := addresses.get(target.address):
+        return f"{other.name} has the same address, {other.address}"
     return None
-
-
-def _is_known(found: Target, others: Iterable[Target]) -> bool:
-    """Some target is this ODP, perhaps by another of this host's addresses."""
-    return any(found.name == other.name or _is_same(found.address, other.address) for other in others)
-
-
-def _is_same(found: Address, other: Address) -> bool:
-    return found == other or (found.port == other.port and found.host in _LOOPBACKS)

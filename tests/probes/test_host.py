@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from odp_exporter.cache import container
 from odp_exporter.observations import Cause, Cores, HostObservation, Process, Watchdog
-from odp_exporter.probes.host import Discovery, HostProbe
+from odp_exporter.probes.host import MAX_UNSEEN, RESCAN, Discovery, HostProbe
+from odp_exporter.procfs import sockets
 from odp_exporter.procfs.history import Findings, History
+from odp_exporter.procfs.sockets import Listener, SocketsUnavailable
 from odp_exporter.targets import Address, Ocp, Target
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -129,6 +131,62 @@ def test_of_another_host_nothing_is_said() -> None:
 
     assert HostObservation("odp-1", NOON, is_local=False) == observed(HostProbe(history), target)
     assert [] == history.asked
+
+
+@pytest.fixture
+def without_socket_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a sandbox without AF_NETLINK."""
+
+    def refused() -> tuple[Listener, ...]:
+        raise SocketsUnavailable("the kernel's socket tables cannot be read: permission denied")
+
+    monkeypatch.setattr(sockets, "listeners", refused)
+
+
+@pytest.mark.usefixtures("without_socket_tables")
+def test_without_socket_tables_nobody_knows_whether_it_listens(tmp_path: Path) -> None:
+    probe = HostProbe(Remembering(), proc=synthetic(tmp_path / "proc"), unit_directories=[])
+    seen = observed(probe, Target(name="odp-1", address=Address("127.0.0.1", 2883)))
+
+    assert ([42], None, None, None) == (pids(seen), seen.is_listening, seen.accept_queue, seen.client_connections)
+    assert "the kernel's socket tables cannot be read: permission denied" in seen.unseen
+
+
+@pytest.mark.parametrize(("options", "seconds"), [((), 30), (("-o", "hot_upgrade_exit_timeout=5s"), 5)])
+def test_the_time_for_a_drain_is_what_odp_was_told(tmp_path: Path, options: Sequence[str], seconds: int) -> None:
+    with running(tmp_path, SQL, options=options) as odp:
+        seen = observed(HostProbe(Remembering()), odp.target)
+
+    assert timedelta(seconds=seconds) == seen.drain_timeout
+
+
+def test_which_addresses_belong_to_this_host() -> None:
+    ours = Address("127.0.0.1", 2883), Address("localhost", 2893)
+    others = Address("192.0.2.99", 2883), Address("no-such-name.invalid", 2883)
+    probe = HostProbe(Remembering())
+    # A resolver without network may take longer than `local` waits; what it has found by then must do.
+    probe.local([*ours, *others], NOON)
+
+    assert frozenset(ours) == probe.local([*ours, *others], NOON)
+
+
+def test_a_containerised_odp_has_no_home_here_and_the_reason_is_said(tmp_path: Path) -> None:
+    proc, home = synthetic(tmp_path / "proc"), tmp_path / "home"
+    (home / "etc").mkdir(parents=True)
+    for process, namespace in (("42", "mnt:[2]"), ("self", "mnt:[1]")):
+        (proc / process / "ns").mkdir(parents=True)
+        (proc / process / "ns/mnt").symlink_to(namespace)
+    (proc / "42/environ").write_bytes(f"OBPROXY_ROOT={home}\0".encode())
+    probe = HostProbe(Remembering(), proc=proc, unit_directories=[])
+    address = Address("127.0.0.1", 2883)
+    found, told = Target(name="odp-1", address=address), Target(name="odp-1", address=address, home=home)
+
+    seen = observed(probe, found)
+    assert None is seen.home
+    assert (
+        f"home: {home} is another place for us, as ODP runs in a container (give the path here as home)" in seen.unseen
+    )
+    assert home == observed(probe, told).home
 
 
 def test_a_dead_odp_has_no_process_and_keeps_its_home_and_stored_parameters(tmp_path: Path) -> None:
@@ -295,12 +353,29 @@ def test_a_unit_that_restarts_is_a_watchdog_while_its_process_is_dead_too(
     assert (expected, expected) == (alive.watchdogs, dead.watchdogs)
 
 
+def test_what_was_read_for_a_target_that_is_gone_is_read_anew(tmp_path: Path) -> None:
+    units = tmp_path / "units"
+    units.mkdir()
+    (units / "odp.service").write_text("[Service]\nRestart=always\n", encoding="utf-8")
+    probe = HostProbe(Remembering(), proc=synthetic(tmp_path / "proc"), unit_directories=[units])
+    target = Target(name="odp-1", address=Address("127.0.0.1", 2883))
+    before = observed(probe, target)
+    (units / "odp.service").write_text("[Service]\nRestart=no\n", encoding="utf-8")
+    kept = observed(probe, target)
+    probe.observe([], NOON)
+
+    assert [1, 1, 0] == [len(seen.watchdogs) for seen in (before, kept, observed(probe, target))]
+
+
 def test_what_another_users_odp_hides_is_said(tmp_path: Path) -> None:
     probe = HostProbe(Remembering(), proc=synthetic(tmp_path / "proc"), unit_directories=[])
     seen = observed(probe, Target(name="odp-1", address=Address("127.0.0.1", 2883)))
 
     assert [42] == pids(seen)
-    assert ("home: not known", "odp.service: its unit files cannot be read") == seen.unseen
+    assert (
+        "home: not known, its work directory is closed to this user",
+        "odp.service: its unit files cannot be read",
+    ) == seen.unseen
 
 
 def test_a_host_without_proc_is_seen_by_its_sockets(tmp_path: Path) -> None:
@@ -337,7 +412,7 @@ def test_discovery_finds_the_ocp_that_odp_asks_and_the_way_there(tmp_path: Path)
         b"HTTP_PROXY=http://192.0.2.8:1\0http_proxy=http://192.0.2.9:3128\0no_proxy=localhost\0"
     )
 
-    assert (Ocp(name="ocp", url=URL, http_proxy="http://192.0.2.9:3128"),) == HostProbe(
+    assert (Ocp(name="192.0.2.10:8080", url=URL, http_proxy="http://192.0.2.9:3128"),) == HostProbe(
         Remembering(), proc=proc
     ).discover(NOON).ocps
 
@@ -348,6 +423,17 @@ def test_discovery_says_what_it_could_not_place(tmp_path: Path) -> None:
     assert Discovery(unseen=("pid 42: its sockets are closed to this user, and it names no port",)) == probe.discover(
         NOON
     )
+
+
+def test_discovery_does_not_say_more_than_a_person_reads_and_says_it_again_in_the_same_words(tmp_path: Path) -> None:
+    proc = synthetic(tmp_path / "proc", arguments=b"obproxy\0")
+    for pid in range(100, 100 + 2 * MAX_UNSEEN):
+        shutil.copytree(proc / "42", proc / str(pid))
+    probe = HostProbe(Remembering(), proc=proc)
+    first, second = probe.discover(NOON), probe.discover(NOON + 2 * RESCAN)
+
+    assert MAX_UNSEEN == len(first.unseen)
+    assert first.unseen == second.unseen
 
 
 def test_no_secret_of_the_command_line_or_the_environment_is_in_what_is_observed(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_where_two_ports_could_speak_sql_the_doubt_is_said() -> None:
     ((found,), _) = find([known(*held)], held)
 
     assert 2883 == found.address.port
-    assert ("pid 42: which of its ports [2883, 3885] speaks SQL is not known; took the lowest",) == found.unseen
+    assert ("which of its ports [2883, 3885] speaks SQL is not known; took the lowest",) == found.unseen
 
 
 def test_a_hot_restart_is_one_odp_of_two_processes() -> None:
@@ -155,7 +155,7 @@ def test_descriptors_closed_to_this_user_leave_what_the_process_says() -> None:
     ((found,), _) = find([one], [on(SQL, host="192.0.2.11"), PROMETHEUS])
 
     assert "192.0.2.11:2883" == str(found.address)
-    assert ("pid 42: its sockets are closed to this user; port 2883 is what its parameters say",) == found.unseen
+    assert ("its sockets are closed to this user; port 2883 is what its parameters say",) == found.unseen
 
 
 def test_descriptors_closed_to_this_user_and_no_port_named_is_said() -> None:
@@ -216,15 +216,25 @@ def odp(url: str, port: int = 2883, environment: Environment | None = None) -> F
     return FoundOdp(Address("127.0.0.1", port), (), None, ocp_url=url, environment=environment)
 
 
-def test_one_ocp_is_just_ocp() -> None:
-    assert ((Ocp(name="ocp", url=URL),), ()) == ocps([odp(URL), odp(URL, 2893), odp("", 2894)])
+def test_an_ocp_that_several_odps_ask_is_one() -> None:
+    assert ((Ocp(name="192.0.2.10:8080", url=URL),), ()) == ocps([odp(URL), odp(URL, 2893), odp("", 2894)])
 
 
-def test_several_ocps_are_named_by_their_hosts() -> None:
-    other = "http://u:5ec2e7@198.51.100.7/services?Action=GetObProxyConfig"
-    found, _ = ocps([odp(URL), odp(other, 2893)])
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [
+        ("http://u:5ec2e7@198.51.100.7", "198.51.100.7:80"),
+        ("https://OCP.example", "ocp.example:443"),
+        ("http://[2001:db8::1]:8080", "[2001:db8::1]:8080"),
+    ],
+)
+def test_an_ocp_bears_its_host_and_port_whatever_others_there_are(server: str, name: str) -> None:
+    url = f"{server}/services?Action=GetObProxyConfig"
+    alone, _ = ocps([odp(url)])
+    beside, _ = ocps([odp(url), odp(URL, 2893)])
 
-    assert ["192.0.2.10:8080", "198.51.100.7"] == sorted(ocp.name for ocp in found)
+    assert [name] == [ocp.name for ocp in alone]
+    assert sorted([name, "192.0.2.10:8080"]) == sorted(ocp.name for ocp in beside)
 
 
 @pytest.mark.parametrize(
@@ -260,20 +270,29 @@ def test_the_proxy_of_odps_environment_is_the_one_that_counts(
     proxy: str | None, no_proxy: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(os.environ, "http_proxy", "http://ours.example:1")
-    ((ocp,), _) = ocps([odp(URL, environment=Environment(None, proxy, no_proxy))])
+    ((ocp,), _) = ocps([odp(URL, environment=Environment(None, proxy, None, no_proxy))])
 
     assert expected == ocp.http_proxy
 
 
 @pytest.mark.parametrize(("no_proxy", "is_exempt"), [("example", True), (".example", True), ("ample", False)])
 def test_no_proxy_means_a_domain_and_what_lies_below_it(no_proxy: str, is_exempt: bool) -> None:  # noqa: FBT001 - a table of values
-    environment = Environment(None, "http://192.0.2.9:3128", no_proxy)
+    environment = Environment(None, "http://192.0.2.9:3128", None, no_proxy)
     ((ocp,), _) = ocps([odp("http://ocp.example:8080/services?Action=x", environment=environment)])
 
     assert is_exempt == (ocp.http_proxy is None)
 
 
-def test_a_proxy_for_http_is_none_for_https() -> None:
-    ((ocp,), _) = ocps([odp(URL.replace("http:", "https:"), environment=Environment(None, "http://p:1", None))])
+def test_http_and_https_have_proxies_of_their_own() -> None:
+    environment = Environment(None, "http://p:1", "http://p:2", None)
+    ((plain,), _) = ocps([odp(URL, environment=environment)])
+    ((secure,), _) = ocps([odp(URL.replace("http:", "https:"), environment=environment)])
 
-    assert None is ocp.http_proxy
+    assert ("http://p:1", "http://p:2") == (plain.http_proxy, secure.http_proxy)
+
+
+def test_what_is_said_does_not_change_with_the_pid_where_the_address_tells_all() -> None:
+    twice = [known(pid=pid, options={"listen_port": "2883"}, is_closed=True) for pid in (42, 43)]
+    ((found,), _) = find(twice, [on(SQL, host="192.0.2.11")])
+
+    assert ("its sockets are closed to this user; port 2883 is what its parameters say",) == found.unseen

@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,14 @@ def test_booleans(text: str | None, value: bool | None) -> None:  # noqa: FBT001
 )
 def test_ports(text: str | None, port: int | None) -> None:
     assert port == parameters.port(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [(None, 30), ("60s", 60), ("5000000", 5), ("0", 0), ("soon", 30), ("9" * 400, 30), (f"{10**17}d", 365 * 86400)],
+)
+def test_how_long_a_drain_may_last(said: str | None, seconds: int) -> None:
+    known = parameters.merged({}, {"hot_upgrade_exit_timeout": said} if said else {}, "etc/x")
+
+    assert timedelta(seconds=seconds) == parameters.drain_timeout(known)
+    assert timedelta(seconds=30) == parameters.drain_timeout(None)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odp_exporter.files import FileMissing, FileUnusable
 from odp_exporter.procfs import processes
-from odp_exporter.procfs.processes import Environment, Stat, parse_stat, split_arguments
+from odp_exporter.procfs.processes import Environment, Home, Stat, parse_stat, split_arguments
 
 NAMED = """
 import ctypes, sys
@@ -143,6 +143,43 @@ def test_the_home_is_what_the_environment_says_or_else_the_work_directory(tmp_pa
     assert (Path("/home/admin/obproxy"), Path("/somewhere")) == (told.home, found.home)
 
 
+def elsewhere(proc: Path, work: Path, seen_as: Path) -> Path:
+    """Puts process 42 into a mount namespace of its own, where its work directory *work* is called *seen_as*."""
+    for process, namespace in (("42", "mnt:[2]"), ("self", "mnt:[1]")):
+        (proc / process / "ns").mkdir(parents=True)
+        (proc / process / "ns/mnt").symlink_to(namespace)
+    (proc / "42/cwd").symlink_to(seen_as)
+    (proc / "42/root").symlink_to(work)
+    return proc
+
+
+def test_the_home_of_a_containerised_odp_is_not_looked_for_among_our_files(tmp_path: Path) -> None:
+    """Its path leads to another ODP here, whose cache would be judged."""
+    ours, inner = tmp_path / "ours", tmp_path / "inner"
+    (inner / str(ours).lstrip("/")).mkdir(parents=True)
+    ours.mkdir()
+    environ = f"OBPROXY_ROOT={ours}\0".encode()
+    proc = elsewhere(tree(tmp_path / "proc", environ=environ), inner, ours)
+    seen = processes.read(42, proc=proc)
+
+    assert seen is not None
+    assert None is seen.home
+    assert (
+        f"home: {ours} is another place for us, as ODP runs in a container (give the path here as home)"
+        == processes.home(42, proc=proc).problem
+    )
+
+
+def test_a_mount_namespace_that_shows_the_same_home_does_no_harm(tmp_path: Path) -> None:
+    """ProtectSystem= in our unit gives us one, and ODP's own unit may have another."""
+    home = tmp_path / "home"
+    home.mkdir()
+    told = elsewhere(tree(tmp_path / "a", environ=f"OBPROXY_ROOT={home}\0".encode()), Path("/"), home)
+    found = elsewhere(tree(tmp_path / "b"), Path("/"), home)
+
+    assert [Home(home), Home(home)] == [processes.home(42, proc=proc) for proc in (told, found)]
+
+
 def test_passwords_never_leave_the_command_line(tmp_path: Path) -> None:
     argument = "obproxy_sys_password=5ec2e7,ignore_local_config=false,Observer_Sys_Password1 = 5ec2e7,x=1"
     url = "--optstr=obproxy_config_server_url=http://u:5ec2e7@192.0.2.10/s?A=b"
@@ -166,8 +203,24 @@ def test_only_the_variables_that_matter_are_kept_and_credentials_are_not_shown()
     ) as pid:
         seen = processes.environment(pid)
 
-    assert Environment(None, f"http://u:{secret}@192.0.2.9:3128", "a,b") == seen
+    assert Environment(None, f"http://u:{secret}@192.0.2.9:3128", None, "a,b") == seen
     assert secret not in repr(seen)
+
+
+@pytest.mark.parametrize(
+    ("environ", "http", "https", "no"),
+    [
+        (b"HTTP_PROXY=a\0HTTPS_PROXY=b\0NO_PROXY=c", None, "b", "c"),
+        (b"http_proxy=a\0https_proxy=b\0HTTPS_PROXY=x\0no_proxy=c\0NO_PROXY=x", "a", "b", "c"),
+        (b"all_proxy=a\0ALL_PROXY=x", "a", "a", None),
+        (b"ALL_PROXY=a\0http_proxy=\0https_proxy=b", "a", "b", None),
+        (b"", None, None, None),
+    ],
+)
+def test_proxies_are_read_as_libcurl_reads_them(
+    tmp_path: Path, environ: bytes, http: str | None, https: str | None, no: str | None
+) -> None:
+    assert Environment(None, http, https, no) == processes.environment(42, proc=tree(tmp_path, environ=environ))
 
 
 @pytest.mark.parametrize("content", [b"", b"42", b"42 (obproxy) S", b"42 (obproxy) S x" + b" 0" * 40, b"\xff" * 100])

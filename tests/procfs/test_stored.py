@@ -120,6 +120,17 @@ def test_a_file_is_read_again_only_when_it_changed(home: Path) -> None:
     assert {"listen_port": "22"} == changed.values
 
 
+def test_a_home_that_is_no_longer_watched_is_forgotten(home: Path) -> None:
+    stored = StoredParameters(decode)
+    first = stored.of(home)
+    stored.keep({home})
+    kept = stored.of(home)
+    stored.keep(set())
+    anew = stored.of(home)
+
+    assert (True, False) == (first is kept, first is anew)
+
+
 def test_odp_is_never_kept_from_its_lock_and_we_never_see_half_a_change(home: Path) -> None:
     """ODP gives up its start when it cannot have an exclusive transaction; this writer gives up at once."""
     path = with_database(home)

@@ -8,7 +8,7 @@ not to be seen is said in each observation, and nothing here raises for it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -25,12 +25,15 @@ from odp_exporter.procfs.processes import PROC
 from odp_exporter.procfs.sockets import Listener, SocketsUnavailable
 from odp_exporter.procfs.stored import Stored, StoredParameters
 from odp_exporter.procfs.survey import Candidate, Script, Survey, View
-from odp_exporter.targets import Ocp, Target
+from odp_exporter.procfs.units import Units
+from odp_exporter.targets import Address, Ocp, Target
 
 RESCAN = timedelta(seconds=5)
 """How often all pids are gone through; a death or a new owner of a watched port is seen at once."""
-_UNIT_KEPT = timedelta(minutes=1)
-"""How long the reading of a unit's files holds."""
+FIRST_ANSWER = timedelta(seconds=1)
+"""How long `local` waits for names never resolved before; else configured ODPs would be discovered as others."""
+MAX_UNSEEN = 100
+"""The most reasons that a discovery gives; a host of a thousand nameless processes is no thousand lines of log."""
 
 
 class History(Protocol):
@@ -59,7 +62,8 @@ class Discovery:
 class _Host:
     """One look at this host."""
 
-    listeners: tuple[Listener, ...]
+    listeners: tuple[Listener, ...] | None
+    """None where the socket tables could not be read."""
     known: tuple[Known, ...]
     scripts: tuple[Script, ...]
     unseen: tuple[str, ...]
@@ -74,25 +78,6 @@ class _Place:
     home: Path | None = None
     unit: str | None = None
     """The systemd unit of its process."""
-
-
-@dataclass(slots=True)
-class _Units:
-    """Remembers for a minute whether systemd restarts a unit."""
-
-    directories: Sequence[Path]
-    _answers: dict[str, tuple[datetime, bool | None]] = field(default_factory=dict)
-
-    def is_restarted(self, unit: str, now: datetime) -> bool | None:
-        """None where its files could not be read."""
-        asked, answer = self._answers.get(unit, (None, None))
-        if asked is None or not timedelta() <= now - asked < _UNIT_KEPT:
-            try:
-                answer = watchdogs.is_restarted_by(unit, self.directories)
-            except files.FileError:
-                answer = None
-            self._answers[unit] = (now, answer)
-        return answer
 
 
 class HostProbe:
@@ -110,21 +95,19 @@ class HostProbe:
         self._survey = Survey(rescan=rescan, proc=proc)
         self._stored = StoredParameters(_decoded)
         self._locality = Locality()
-        self._units = _Units(unit_directories)
+        self._units = Units(unit_directories)
         self._places: dict[str, _Place] = {}
         self._ports: frozenset[int] = frozenset()
+        self._asked_hosts: frozenset[str] = frozenset()
 
     def observe(
         self, targets: Sequence[Target], now: datetime, *, silent: Collection[str] = ()
     ) -> tuple[HostObservation, ...]:
         """What this host shows of each of *targets*; those named in *silent* did not greet when last asked."""
-        names = {target.name for target in targets}
-        if not self._places.keys() <= names:
-            self._places = {name: place for name, place in self._places.items() if name in names}
-            self._history.forget(names)
         ips = {target.name: self._locality.addresses(target.address.host, now) for target in targets}
         self._ports = frozenset(target.address.port for target in targets if ips[target.name])
         host = _with_clients(self._look(now), self._ports)
+        self._keep(targets, host)
         return tuple(
             self._observation(target, ips[target.name], host, now, is_silent=target.name in silent)
             if ips[target.name]
@@ -132,27 +115,47 @@ class HostProbe:
             for target in targets
         )
 
+    def local(self, addresses: Iterable[Address], now: datetime) -> frozenset[Address]:
+        """Those of *addresses* that belong to this host, as far as their names can be resolved within a second."""
+        asked = frozenset(addresses)
+        self._asked_hosts = frozenset(address.host for address in asked)
+        self._locality.settle(self._asked_hosts, now, within=FIRST_ANSWER)
+        return frozenset(address for address in asked if self._locality.addresses(address.host, now))
+
     def discover(self, now: datetime) -> Discovery:
         """The ODPs that run here *now*, named by the address to probe."""
         host = self._look(now)
-        found, unplaced = discovery.find(host.known, host.listeners)
+        found, unplaced = discovery.find(host.known, host.listeners or ())
         ocps, refused = discovery.ocps(found)
         assumed = [f"{odp.address}: {reason}" for odp in found for reason in odp.unseen]
         targets = (Target(name=str(odp.address), address=odp.address, home=odp.home) for odp in found)
-        return Discovery(tuple(targets), ocps, (*host.unseen, *unplaced, *assumed, *refused))
+        unseen = dict.fromkeys((*host.unseen, *unplaced, *assumed, *refused))
+        return Discovery(tuple(targets), ocps, tuple(unseen)[:MAX_UNSEEN])
+
+    def _keep(self, targets: Sequence[Target], host: _Host) -> None:
+        """Let go of all that was remembered for others."""
+        names = {target.name for target in targets}
+        if not self._places.keys() <= names:
+            self._places = {name: place for name, place in self._places.items() if name in names}
+            self._history.forget(names)
+        places = self._places.values()
+        homes = {one.process.home for one in host.known} | {place.home for place in places}
+        self._stored.keep({home for home in homes if home})
+        self._units.keep({place.unit for place in places if place.unit})
+        self._locality.keep(self._asked_hosts | {target.address.host for target in targets})
 
     def _look(self, now: datetime) -> _Host:
-        listeners: tuple[Listener, ...] = ()
+        listeners: tuple[Listener, ...] | None = None
         view, unseen = View((), ()), []
         try:
             listeners = sockets.listeners()
         except SocketsUnavailable as error:
             unseen.append(str(error))
         try:
-            view = self._survey.look(now, listeners, self._ports)
+            view = self._survey.look(now, listeners or (), self._ports)
         except files.FileError as error:
             unseen.append(str(error))
-        known = tuple(self._known(candidate, listeners) for candidate in view.candidates)
+        known = tuple(self._known(candidate, listeners or ()) for candidate in view.candidates)
         return _Host(listeners, known, view.scripts, tuple(unseen))
 
     def _known(self, candidate: Candidate, listeners: Iterable[Listener]) -> Known:
@@ -167,11 +170,12 @@ class HostProbe:
         self, target: Target, ips: Collection[str], host: _Host, now: datetime, *, is_silent: bool
     ) -> HostObservation:
         port = target.address.port
-        through = discovery.listening_on(port, ips, host.listeners)
+        through = discovery.listening_on(port, ips, host.listeners or ())
         members = [one for one in host.known if one.owns(through) or one.claims(port, ips)]
         serving = discovery.serving(members, port)
         place = self._place(target, serving)
-        stored = self._stored.of(place.home) if place.home else Stored(None, problem="home: not known")
+        stored = self._stored.of(place.home) if place.home else Stored(None, problem=_homeless(serving))
+        values = parameters.merged(serving.candidate.options if serving else {}, stored.values, stored.source)
         watching, unread = self._watchdogs(place, port, host.scripts, now)
         processes = tuple(one.process for one in members)
         findings = self._history.observe(target.name, processes, place.home, now, is_silent=is_silent)
@@ -181,14 +185,15 @@ class HostProbe:
             at=now,
             is_local=True,
             processes=processes,
-            is_listening=bool(through),
+            is_listening=None if host.listeners is None else bool(through),
             accept_queue=sum(listener.accept_queue for listener in through) if through else None,
             client_connections=None if host.clients is None else sum(host.clients[each] for each in through),
             home=place.home,
             version=findings.version,
-            parameters=parameters.merged(serving.candidate.options if serving else {}, stored.values, stored.source),
+            parameters=values,
             watchdogs=watching,
             is_told_to_stop=findings.is_told_to_stop,
+            drain_timeout=parameters.drain_timeout(values),
             is_hot_restarting=findings.is_hot_restarting,
             is_memory_frozen=findings.is_memory_frozen,
             restarts=findings.restarts,
@@ -216,9 +221,11 @@ class HostProbe:
 
 
 def _with_clients(host: _Host, ports: Collection[int]) -> _Host:
+    if host.listeners is None:
+        return host
     watched = [listener for listener in host.listeners if listener.address.port in ports]
     try:
-        return replace(host, clients=sockets.established(watched) if host.listeners else None)
+        return replace(host, clients=sockets.established(watched))
     except SocketsUnavailable as error:
         return replace(host, unseen=(*host.unseen, str(error)))
 
@@ -229,6 +236,10 @@ def _closed(through: Sequence[Listener], members: Iterable[Known]) -> Iterable[s
     if through and not is_owned:
         first = through[0]
         yield f"port {first.address.port}: held by a process of uid {first.uid} into which this user cannot see"
+
+
+def _homeless(serving: Known | None) -> str:
+    return serving.candidate.homeless if serving else "home: not known"
 
 
 def _decoded(content: bytes) -> bytes:

@@ -29,6 +29,7 @@ SQL_BACKLOG = 1024
 
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where to reach what is bound to every address."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _IPV6_ONLY = "2"
 """ip_listen_mode (odp-facts 3.2)."""
 
@@ -105,7 +106,8 @@ def find(known: Iterable[Known], listeners: Collection[Listener]) -> tuple[tuple
     for one in known:
         address, reason = _sql_address(one, listeners)
         if reason:
-            unseen.setdefault(address, []).append(f"pid {one.process.identity.pid}: {reason}")
+            # A pid only where nothing else tells which one is meant: what is said should not change by itself.
+            unseen.setdefault(address, []).append(reason if address else f"pid {one.process.identity.pid}: {reason}")
         if address:
             members.setdefault(address, []).append(one)
     found = (_found(address, members[address], unseen.get(address, ())) for address in sorted(members))
@@ -125,32 +127,34 @@ def serving(members: Sequence[Known], port: int) -> Known | None:
 
 
 def ocps(found: Iterable[FoundOdp]) -> tuple[tuple[Ocp, ...], tuple[str, ...]]:
-    """The OCPs that these ODPs ask, each once, and what could not be taken for one."""
+    """The OCPs that these ODPs ask, each once and named `host:port`, and what could not be taken for one."""
     by_url = {odp.ocp_url: odp for odp in found if odp.ocp_url}
     targets: dict[str, Ocp] = {}
     refused = []
     for url, odp in sorted(by_url.items()):
         try:
-            name = "ocp" if len(by_url) == 1 else urlsplit(url).netloc.rpartition("@")[2]
-            ocp = Ocp(name=name, url=url, http_proxy=_http_proxy(url, odp.environment))
+            ocp = Ocp(name=str(_server(url)), url=url, http_proxy=_http_proxy(url, odp.environment))
         except ValueError:
             # The error would quote the URL, and with it whatever stands in it.
             refused.append(f"{odp.address}: its obproxy_config_server_url is no http URL with a '?'")
             continue
-        if targets.setdefault(name, ocp) is not ocp:
-            refused.append(f"{odp.address}: asks {name} by another URL, which needs a name in the configuration")
+        if targets.setdefault(ocp.name, ocp) is not ocp:
+            refused.append(f"{odp.address}: asks {ocp.name} by another URL, which needs a name in the configuration")
     return tuple(targets.values()), tuple(refused)
+
+
+def _server(url: str) -> Address:
+    parts = urlsplit(url)
+    return Address(parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme, 0))
 
 
 def _http_proxy(url: str, environment: Environment | None) -> str | None:
     """The proxy that ODP's libcurl would use for *url* (odp-facts 1.2); of a kind that we cannot use, none."""
-    proxy = environment.http_proxy if environment else None
-    if not environment or not proxy or not url.startswith("http://"):
+    if not environment or _is_exempt(urlsplit(url).hostname or "", environment.no_proxy or ""):
         return None
-    if _is_exempt(urlsplit(url).hostname or "", environment.no_proxy or ""):
-        return None
+    proxy = environment.https_proxy if urlsplit(url).scheme == "https" else environment.http_proxy
     try:
-        return parse_http_url(proxy if "://" in proxy else f"http://{proxy}")
+        return parse_http_url(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
     except ValueError:
         return None
 
@@ -171,7 +175,7 @@ def _found(address: Address, members: Sequence[Known], unseen: Iterable[str]) ->
         rpc_port=_side_port(chief, "rpc_listen_port"),
         ocp_url=chief.said(parameters.CONFIG_SERVER_URL),
         environment=chief.candidate.environment,
-        unseen=tuple(unseen),
+        unseen=tuple(dict.fromkeys(unseen)),
     )
 
 

@@ -14,10 +14,11 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from odp_exporter.observations import Parameters
-from odp_exporter.settings import redacted
+from odp_exporter.settings import MAX_DURATION, redacted
 
 DEFAULTS: Mapping[str, str] = {
     "app_name": "undefined",
@@ -88,7 +89,7 @@ limit 5000
 _MAX_SQLITE_STEPS = 1_000_000
 """The rows of a real file take some 5000; a hostile file must not keep us."""
 
-_NUMBER = re.compile(r"([0-9]+)\s*([a-z]*)")
+_NUMBER = re.compile(r"([0-9]{1,18})\s*([a-z]*)")
 _SIZES = {"": 20, "b": 0, "byte": 0, **{u + b: 10 * (i + 1) for i, u in enumerate("kmgtp") for b in ("", "b")}}
 _SECONDS = {"": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BOOLEANS = {
@@ -156,6 +157,14 @@ def seconds(text: str | None) -> float | None:
     """`30s`, `100ms` or, in microseconds, `30000000`: seconds."""
     match = _NUMBER.fullmatch(_unquoted(text or "").lower())
     return int(match[1]) * _SECONDS[match[2]] if match and match[2] in _SECONDS else None
+
+
+def drain_timeout(known: Parameters | None) -> timedelta:
+    """How long an ODP with these parameters goes on after SIGUSR1; its own default where they do not tell."""
+    name = "hot_upgrade_exit_timeout"
+    said = seconds(known.values.get(name)) if known else None
+    lasting = seconds(DEFAULTS[name]) or 0.0 if said is None else said
+    return timedelta(seconds=min(lasting, MAX_DURATION.total_seconds()))
 
 
 def boolean(text: str | None) -> bool | None:

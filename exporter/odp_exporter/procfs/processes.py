@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ _LIMIT = 256 * 1024
 """Bytes of one file of /proc that are read; the kernel's own limit for arguments is 2 MiB."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_PASSWORD = re.compile(r"(?i)(\w*password\w*\s*=)[^,]*")
+_PASSWORD = re.compile(r"(?i)(password\w{0,64}\s{0,8}=)[^,]*")
 _MAX_FILES = re.compile(rb"^Max open files +([0-9]+)", re.MULTILINE)
 _DELETED = " (deleted)"
 
@@ -58,8 +59,18 @@ class Environment:
     root: Path | None
     """OBPROXY_ROOT, when absolute: ODP's home in place of its work directory (odp-facts 2.1)."""
     http_proxy: str | None = field(repr=False)
-    """As libcurl reads it: the lower-case name only, for a CGI's client could set the other."""
+    """For http URLs, as libcurl reads it: no upper-case name of its own, for a CGI's client could set that."""
+    https_proxy: str | None = field(repr=False)
+    """For https URLs."""
     no_proxy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where an ODP lives, by a path that leads there for us too; or why none is known."""
+
+    path: Path | None
+    problem: str = ""
 
 
 def boot_id(proc: Path = PROC) -> str:
@@ -98,7 +109,7 @@ def read(pid: int, *, proc: Path = PROC, present: Boot | None = None) -> Process
         parent=stat.parent,
         state=stat.state,
         arguments=shown,
-        home=_home(directory, environment(pid, proc=proc)),
+        home=home(pid, proc=proc).path,
         resident_bytes=stat.resident_pages * _PAGE_BYTES,
         cpu_seconds=stat.cpu_ticks / _TICKS,
         threads=stat.threads,
@@ -119,12 +130,28 @@ def environment(pid: int, *, proc: Path = PROC) -> Environment | None:
     except files.FileError:
         return None
     variables = dict(entry.partition(b"=")[::2] for entry in reversed(content.split(b"\0")))
-    root = variables.get(b"OBPROXY_ROOT", b"").decode(errors="replace")
+    root = _first(variables, b"OBPROXY_ROOT") or ""
     return Environment(
         root=Path(root) if root.startswith("/") else None,
-        http_proxy=variables.get(b"http_proxy", b"").decode(errors="replace") or None,
-        no_proxy=variables.get(b"no_proxy", b"").decode(errors="replace") or None,
+        http_proxy=_first(variables, b"http_proxy", b"all_proxy", b"ALL_PROXY"),
+        https_proxy=_first(variables, b"https_proxy", b"HTTPS_PROXY", b"all_proxy", b"ALL_PROXY"),
+        no_proxy=_first(variables, b"no_proxy", b"NO_PROXY"),
     )
+
+
+def home(pid: int, *, proc: Path = PROC) -> Home:
+    """The home of *pid*: what its environment says, or else its work directory (odp-facts 2.1)."""
+    directory = proc / str(pid)
+    variables = environment(pid, proc=proc)
+    root = variables.root if variables else None
+    work = _link(directory / "cwd")
+    path = root or (Path(work) if work else None)
+    if path is None:
+        return Home(None, "home: not known, its work directory is closed to this user")
+    theirs = directory / "root" / path.relative_to("/") if root else directory / "cwd"
+    if _shares_mounts(directory, proc) or _is_same(theirs, path):
+        return Home(path)
+    return Home(None, f"home: {path} is another place for us, as ODP runs in a container (give the path here as home)")
 
 
 def parse_stat(content: bytes) -> Stat:
@@ -164,11 +191,24 @@ def _executable(directory: Path) -> str | None:
     return path.removesuffix(_DELETED) if path else None
 
 
-def _home(directory: Path, variables: Environment | None) -> Path | None:
-    if variables and variables.root:
-        return variables.root
-    path = _link(directory / "cwd")
-    return Path(path) if path else None
+def _first(variables: Mapping[bytes, bytes], *names: bytes) -> str | None:
+    """The first of these variables that is not empty."""
+    return next((value.decode(errors="replace") for name in names if (value := variables.get(name))), None)
+
+
+def _shares_mounts(directory: Path, proc: Path) -> bool:
+    """Every path leads us and the process to the same place; taken for granted where this user may not look."""
+    theirs, ours = _link(directory / "ns/mnt"), _link(proc / "self/ns/mnt")
+    return theirs is None or ours is None or theirs == ours
+
+
+def _is_same(theirs: Path, ours: Path) -> bool:
+    # A mount namespace of its own, as systemd gives to us and to many a
+    # service, need not hide or replace anything.
+    try:
+        return theirs.samefile(ours)
+    except OSError:
+        return False
 
 
 def _link(path: Path) -> str | None:

@@ -10,7 +10,7 @@ earlier one if that does not help.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,10 @@ class StoredParameters:
                 self._cached[home] = (stamps, stored)
                 return stored
         return cached[1] if cached else stored
+
+    def keep(self, homes: Collection[Path]) -> None:
+        """Let go of all homes but these."""
+        self._cached = {home: cached for home, cached in self._cached.items() if home in homes}
 
     def _read(self, home: Path) -> Stored:
         try:

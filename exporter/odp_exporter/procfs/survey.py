@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -41,6 +41,8 @@ class Candidate:
     environment: Environment | None = None
     cgroup: str = ""
     """/proc/PID/cgroup."""
+    homeless: str = ""
+    """Why its home is not known, if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +134,13 @@ class Survey:
         if process is None:
             return None
         sockets = self._sockets(process.identity, inodes, is_scan=is_scan)
+        homeless = "" if process.home else processes.home(pid, proc=self._proc).problem
         earlier = self._candidates.get(pid)
         if earlier and earlier.process.identity == process.identity and earlier.process.arguments == process.arguments:
-            return Candidate(process, sockets, earlier.options, earlier.environment, earlier.cgroup)
+            return replace(earlier, process=process, sockets=sockets, homeless=homeless)
         _, arguments = self._names(pid)
-        options = parameters.from_arguments(arguments)
-        return Candidate(
-            process, sockets, options, processes.environment(pid, proc=self._proc), self._text(pid, "cgroup")
-        )
+        options, environment = parameters.from_arguments(arguments), processes.environment(pid, proc=self._proc)
+        return Candidate(process, sockets, options, environment, self._text(pid, "cgroup"), homeless)
 
     def _sockets(self, identity: Identity, inodes: frozenset[int], *, is_scan: bool) -> frozenset[int] | None:
         """The sockets among *inodes* that a process holds: by the descriptors known before, or by all of them."""

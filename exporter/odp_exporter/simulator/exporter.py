@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from urllib.request import Request, urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from . import tied
 from .fleet import Odp
 from .fleet.ports import free_port
 
@@ -109,12 +111,18 @@ class Exporter:
         """Scrape until *odp* is in *state*."""
         return await self.until(lambda metrics: metrics.state(odp) == state)
 
-    async def stop(self) -> int:
-        """SIGTERM; gives the exit status."""
+    async def stop(self, *, within_seconds: float = PATIENCE_SECONDS) -> int:
+        """SIGTERM; gives the exit status. One that does not heed it is killed, and that is ExporterFailed."""
         if self.process.returncode is None:
             self.process.terminate()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.process.wait()
+        try:
+            async with asyncio.timeout(within_seconds):
+                return await self.process.wait()
+        except TimeoutError as error:
+            self.process.kill()
+            await self.process.wait()
+            message = f"had to be killed\n{self.log}"
+            raise ExporterFailed(message) from error
 
 
 @contextlib.asynccontextmanager
@@ -126,7 +134,8 @@ async def exporter(directory: Path, config: str | None = None, *arguments: str) 
         arguments = ("--config.file", str(file), *arguments)
     with log.open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "odp_exporter", "run", "--web.listen-address", f"{_HOST}:{port}", *arguments),
+            *(sys.executable, "-IS", tied.__file__, str(os.getpid()), sys.executable, "-m", "odp_exporter", "run"),
+            *("--web.listen-address", f"{_HOST}:{port}", *arguments),
             stderr=stderr,
             start_new_session=True,  # Ctrl-C is for the demo, which then ends this
         )

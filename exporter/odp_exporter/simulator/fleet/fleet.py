@@ -94,9 +94,7 @@ class Fleet:
         home = self._directory / name
         install(home)
         faults.write(home, waiting_faults or {})
-        environment = self._environment | {"OBPROXY_SIM_RELEASE": release}
-        if shows_metrics_anywhere:
-            environment["OBPROXY_SIM_METRICS_ANYWHERE"] = "1"
+        environment = self._environment | _conduct(release, shows_metrics_anywhere=shows_metrics_anywhere)
         url = ocp.url if isinstance(ocp, Ocp) else ocp or ""
         given = {"obproxy_config_server_url": url, "local_bound_ip": host, **_QUIET, **(options or {})}
         for remaining in reversed(range(_START_TRIES)):
@@ -116,6 +114,12 @@ class Fleet:
         watchdog = await Watchdog.start(odp, odp.environment)
         self._exits.push_async_callback(watchdog.stop)
         return watchdog
+
+
+def _conduct(release: str, *, shows_metrics_anywhere: bool) -> dict[str, str]:
+    """The environment that tells a simulated ODP which one to be."""
+    anywhere = {"OBPROXY_SIM_METRICS_ANYWHERE": "1"} if shows_metrics_anywhere else {}
+    return {"OBPROXY_SIM_RELEASE": release, **anywhere}
 
 
 def _arguments(host: str, port: int, options: Mapping[str, str], *, foreground: bool) -> Sequence[str]:
