@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +38,13 @@ def test_durations_are_written_as_in_prometheus(text: str, duration: timedelta) 
 )
 def test_what_only_resembles_a_duration_is_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a duration: .*try '500ms', '5s', '1m'"):
+        settings.parse_duration(text)
+
+
+@pytest.mark.parametrize(("text", "plain"), [("010s", "10s"), ("1m05s", "1m5s"), ("007ms", "7ms"), ("00s", "0s")])
+def test_a_duration_that_looks_octal_is_none(text: str, plain: str) -> None:
+    """In YAML 1.1, 010 is 8."""
+    with pytest.raises(ValueError, match=rf"not a duration: '{text}' \(no leading zeros: try '{plain}'\)"):
         settings.parse_duration(text)
 
 
@@ -162,3 +170,13 @@ def test_a_home_is_absolute_and_a_file_need_not_be() -> None:
     assert Path("/home/admin") == settings.parse_absolute_path("/home/admin")
     with pytest.raises(ValueError, match="not an absolute path: 'obproxy'"):
         settings.parse_absolute_path("obproxy")
+
+
+@pytest.mark.parametrize("text", ["a" * 4_000_000, "pass" * 1_000_000, "//" * 1_000_000, "@" * 1_000_000])
+def test_quoting_and_redacting_the_longest_text_ends_soon(text: str) -> None:
+    """Ten seconds are an age; a regular expression that looks back would need hours."""
+    began = time.monotonic()
+    settings.quoted(text)
+    settings.redacted(text)
+
+    assert time.monotonic() - began < 10

@@ -6,11 +6,14 @@ Everything runs in one TaskGroup; if a part dies, the program does.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -22,10 +25,12 @@ from .exporter import Exporter, load_config, load_targets
 from .exposition import access
 from .exposition.serving import ListenError, serve
 from .exposition.web import application
+from .files import FileError, read
 from .probes.host import HostProbe
 from .probes.ocp import open_session
 from .probing import Means
 from .procfs.history import History
+from .schedule import Schedule
 from .store import Store
 from .target_files import TargetFiles
 from .targets import Address
@@ -34,6 +39,11 @@ from .yamlfiles.problems import ConfigError, Problem
 log = structlog.get_logger()
 
 BoundCallback = Callable[[tuple[Address, ...]], None]
+
+
+STOP_GRACE = timedelta(seconds=10)
+"""How long requests and threads that are under way may take to end."""
+PING_THREADS = 8
 
 
 class StartError(Exception):
@@ -55,7 +65,11 @@ def check(config_file: Path) -> None:
     try:
         config = load(config_file)
         web_config = config.web.config_file
-        problems = [*load_targets(config, TargetFiles()).problems, *(_web_problems(web_config) if web_config else ())]
+        problems = [
+            *load_targets(config, TargetFiles()).problems,
+            *(_web_problems(web_config) if web_config else ()),
+            *(_password_problems(config.ping.password_file) if config.ping else ()),
+        ]
     except ConfigError as error:
         raise StartError(str(error)) from error
     if problems:
@@ -70,53 +84,89 @@ def _web_problems(web_config: Path) -> tuple[Problem, ...]:
     return ()
 
 
+def _password_problems(password_file: Path) -> tuple[Problem, ...]:
+    try:
+        read(password_file)
+    except FileError as error:
+        return (Problem(str(password_file), str(error).removeprefix(f"{password_file}: ")),)
+    return ()
+
+
 async def run(options: Options, *, clock: Clock = wall_clock, on_bound: BoundCallback = lambda _: None) -> None:
     """Run until SIGTERM or SIGINT; raises a StartError instead of running half."""
+    reasons: list[str] = []
     try:
         config = load_config(options.config_file)
         async with _exporter(options, config, clock) as exporter:
             await _until_told(exporter, options, on_bound)
     except* (ConfigError, ListenError) as errors:
-        raise StartError("\n".join(str(error) for error in errors.exceptions)) from errors
+        # Raised below: what is raised here, older Pythons wrap into a group.
+        reasons = [str(error) for error in errors.exceptions]
+    if reasons:
+        raise StartError("\n".join(reasons))
 
 
 @asynccontextmanager
 async def _exporter(options: Options, config: Config, clock: Clock) -> AsyncIterator[Exporter]:
     state = options.state_directory or config.state_directory
-    with closing(History(state)) as history, ThreadPoolExecutor(1, thread_name_prefix="host") as host_thread:
+    store = Store()
+    schedule = Schedule(store.overruns)
+    with (
+        closing(History(state)) as history,
+        ThreadPoolExecutor(1, thread_name_prefix="host") as host_thread,
+        ThreadPoolExecutor(PING_THREADS, thread_name_prefix="ping") as ping_threads,
+    ):
         async with open_session() as session:
             means = Means(
-                store=Store(),
+                store=store,
                 clock=clock,
                 session=session,
                 host=HostProbe(history),
                 host_thread=host_thread,
+                ping_threads=ping_threads,
+                hurry=schedule.hurry,
                 slots=asyncio.Semaphore(config.probe.max_concurrent),
                 host_seen=asyncio.Event(),
             )
-            yield Exporter(options.config_file, config, means, DiscoveredFile(state))
+            file = DiscoveredFile(state)
+            yield Exporter(options.config_file, config, means=means, schedule=schedule, discovered_file=file)
 
 
 async def _until_told(exporter: Exporter, options: Options, on_bound: BoundCallback) -> None:
-    config, loop = exporter.config, asyncio.get_running_loop()
+    web = exporter.config.web
+    stop, reload = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    served = serve(
+        application(exporter.site()),
+        options.listen_addresses or (web.listen_address,),
+        web_config=options.web_config_file or web.config_file,
+        on_bound=on_bound,
+    )
     async with asyncio.TaskGroup() as group:
-        stop = asyncio.Event()
-        loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(exporter.reload(), name="reload"))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
         services = [
             group.create_task(exporter.run(), name="schedule"),
-            group.create_task(
-                serve(
-                    application(exporter.site()),
-                    options.listen_addresses or (config.web.listen_address,),
-                    web_config=options.web_config_file or config.web.config_file,
-                    on_bound=on_bound,
-                ),
-                name="web",
-            ),
+            group.create_task(_reload_when_told(exporter, reload), name="reload"),
+            group.create_task(served, name="web"),
         ]
         await stop.wait()
         log.info("stopping")
+        _end_anyway()
         for service in services:
             service.cancel()
+
+
+async def _reload_when_told(exporter: Exporter, told: asyncio.Event) -> None:
+    while True:
+        await told.wait()
+        told.clear()
+        await exporter.reload()
+
+
+def _end_anyway() -> None:
+    """End within the grace even if a thread hangs, in a dead mount or a mute resolver."""
+    timer = threading.Timer(STOP_GRACE.total_seconds(), os._exit, [0])
+    timer.daemon = True
+    timer.start()

@@ -7,6 +7,7 @@ the old one. Loading files takes a thread, so that probing goes on meanwhile.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,14 +20,23 @@ from .discovered_file import DiscoveredFile
 from .exposition.collector import Collector, Situation
 from .exposition.web import Site
 from .inventory import Discovered, Inventory, Sighting, merged
-from .observations import Observation
-from .ondemand import OnDemand
+from .ondemand import Answer, OnDemand
 from .probing import Means, cache_job, greeting_job, host_job, ocp_job, ping_job, pool_job
 from .schedule import Job, Schedule
 from .target_files import TargetFiles, load_target_files
+from .targets import Address
 from .yamlfiles.problems import ConfigError
 
 log = structlog.get_logger()
+
+LOGGED = 20
+"""How many mistakes a log line names; a program that writes nonsense can make a hundred thousand."""
+FIXED = ("web.listen_address", "web.config_file", "state_directory")
+"""Settings that are looked at once, at start."""
+
+
+def _setting(config: Config, name: str) -> object:
+    return functools.reduce(getattr, name.split("."), config)
 
 
 def load_config(file: Path | None) -> Config:
@@ -43,18 +53,31 @@ def load_targets(config: Config, last: TargetFiles) -> TargetFiles:
 class Exporter:
     """Holds what is in use now: the configuration, the inventory and the jobs that follow from them."""
 
-    def __init__(self, config_file: Path | None, config: Config, means: Means, discovered_file: DiscoveredFile) -> None:
+    def __init__(
+        self,
+        config_file: Path | None,
+        config: Config,
+        *,
+        means: Means,
+        schedule: Schedule,
+        discovered_file: DiscoveredFile,
+    ) -> None:
         self.config = config
         self._config_file = config_file
         self._means = means
         self._discovered_file = discovered_file
         self._discovered = Discovered()
+        self._local: frozenset[Address] = frozenset()
+        self._unseen: tuple[str, ...] = ()
         self._files = TargetFiles()
         self._inventory = Inventory()
-        self._schedule = Schedule(means.store.overruns)
+        self._schedule = schedule
+        self._reloaded_at, self._is_reload_ok = means.clock(), True
         self._collector = Collector(means.store, self._situation(), means.clock)
         self._on_demand = self._new_on_demand()
-        self._reloading = asyncio.Lock()
+        self._loading = asyncio.Lock()
+        self._loads = 0
+        self._mistakes: tuple[str, ...] = ()
 
     def site(self) -> Site:
         """What the web pages show and do."""
@@ -65,69 +88,98 @@ class Exporter:
         """The modules of /probe."""
         return self._on_demand.modules
 
-    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Observation:
+    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Answer:
         """Probe on demand, as the present configuration allows."""
         return await self._on_demand.probe(target, module, timeout=timeout)
 
     async def run(self) -> None:
         """Probe until cancelled."""
-        if self.config.is_discovering:
-            self._discovered = await asyncio.to_thread(self._discovered_file.load, self._means.clock())
-        await self._look_around()
+        await self._read_files()
+        await self._remember()
+        await self._discover()
+        self._apply()
         await self._schedule.run()
 
     async def reload(self) -> tuple[str, ...]:
-        """Load the configuration again; gives its mistakes, in which case all stays as it was."""
-        async with self._reloading:
-            try:
-                config = await asyncio.to_thread(load_config, self._config_file)
-            except ConfigError as error:
-                return self._refuse(error)
-            self.config = config
-            self._means = replace(self._means, slots=asyncio.Semaphore(config.probe.max_concurrent))
-            self._collector.situation, self._on_demand = self._situation(), self._new_on_demand()
-            # Whoever reloads wants what is gone to be gone.
-            self._discovered = Discovered()
-            await self._look_around()
-            log.info("configuration reloaded", odps=len(self._inventory.odps))
-            return ()
+        """Load the configuration again; gives its mistakes, in which case all stays as it was.
+
+        However many ask while one load is under way, one more is done for them all.
+        """
+        asked = self._loads
+        async with self._loading:
+            if self._loads == asked:
+                self._loads += 1
+                self._mistakes = await self._load()
+            return self._mistakes
+
+    async def _load(self) -> tuple[str, ...]:
+        try:
+            config = await asyncio.to_thread(load_config, self._config_file)
+        except ConfigError as error:
+            return self._refuse(error)
+        if fixed := [name for name in FIXED if _setting(config, name) != _setting(self.config, name)]:
+            log.warning("changes that need a restart", settings=fixed)
+        self._means = replace(self._means, slots=asyncio.Semaphore(config.probe.max_concurrent))
+        self.config, self._reloaded_at, self._is_reload_ok = config, self._means.clock(), True
+        self._on_demand = self._new_on_demand()
+        await self._read_files()
+        await self._remember()
+        await self._discover()
+        self._apply()
+        log.info("configuration reloaded", odps=len(self._inventory.odps))
+        return ()
 
     def _refuse(self, error: ConfigError) -> tuple[str, ...]:
         problems = tuple(map(str, error.problems))
-        self._collector.situation = replace(self._collector.situation, is_reload_ok=False)
-        log.error("configuration not reloaded, the former one stays", problems=problems)
+        self._is_reload_ok = False
+        self._collector.situation = self._situation()
+        log.error("configuration not reloaded, the former one stays", problems=problems[:LOGGED], count=len(problems))
         return problems
 
-    async def _look_around(self) -> None:
-        """Read the target files and discover, then probe what that comes to."""
-        await self._read_files()
-        if self.config.is_discovering:
-            await self._discover()
-        self._apply()
-
     async def _read_files(self) -> bool:
-        before = self._files
-        self._files = await asyncio.to_thread(load_targets, self.config, before)
-        if self._files.problems and self._files.problems != before.problems:
-            log.warning("target files have mistakes", problems=list(map(str, self._files.problems)))
+        config, before = self.config, self._files
+        files = await asyncio.to_thread(load_targets, config, before)
+        if config is not self.config:
+            return True  # a reload came between, and has read its own
+        self._files = files
+        if files.problems and files.problems != before.problems:
+            first = [str(problem) for problem in files.problems[:LOGGED]]
+            log.warning("target files have mistakes", problems=first, count=len(files.problems))
         return True
 
-    async def _discover(self) -> bool:
-        now = self._means.clock()
-        found = await self._means.on_host_thread(self._means.host.discover, now)
+    async def _remember(self) -> None:
+        """Begin with what an earlier run has discovered."""
+        if self.config.is_discovering and not self._discovered.sightings:
+            self._discovered = await asyncio.to_thread(self._discovered_file.load, self._means.clock())
+
+    async def _discover(self) -> None:
+        """Look for ODPs on this host, and for which of the named targets live here as well."""
+        if not self.config.is_discovering:
+            return
+        now, host = self._means.clock(), self._means.host
+        named = [target.address for target in (*self.config.odps, *self._files.targets)]
+        self._local = await self._means.on_host_thread(host.local, named, now)
+        found = await self._means.on_host_thread(host.discover, now)
+        if new := sorted(set(found.unseen) - set(self._unseen)):
+            log.warning("not everything on this host can be seen", reasons=new)
+        self._unseen = found.unseen
         seen = Discovered(tuple(Sighting(target, now) for target in found.targets), found.ocps)
         self._discovered = self._discovered.after(seen, now=now, forget_after=self.config.discovery.forget_after)
         await asyncio.to_thread(self._discovered_file.save, self._discovered)
-        return True
 
     async def _read_files_and_apply(self) -> bool:
+        before = self._files
         await self._read_files()
-        self._apply()
+        if self._files != before:
+            await self._discover()
+            self._apply()
         return True
 
     async def _discover_and_apply(self) -> bool:
+        before = (self._discovered.odps, self._discovered.ocps, self._local, self._unseen)
         await self._discover()
-        self._apply()
+        if (self._discovered.odps, self._discovered.ocps, self._local, self._unseen) != before:
+            self._apply()
         return True
 
     def _apply(self) -> None:
@@ -138,12 +190,14 @@ class Exporter:
             discovered=self._discovered if config.is_discovering else Discovered(),
             pools=config.pools.values(),
             ocps=config.ocp,
+            local=self._local,
         )
         if inventory.left_out and inventory.left_out != self._inventory.left_out:
             log.warning("targets left out", targets=list(inventory.left_out))
         if inventory != self._inventory:
             log.info("targets", odps=[target.name for target in inventory.odps], ocps=[o.name for o in inventory.ocps])
         self._inventory = inventory
+        self._collector.situation = self._situation()
         self._means.store.keep(odps=inventory.odps, pools=inventory.pools, ocps=inventory.ocps)
         self._schedule.apply(self._jobs())
 
@@ -162,9 +216,9 @@ class Exporter:
         yield cache_job(config.cache.interval, means)
         if config.is_discovering:
             yield Job("discovery", "discovery", config.discovery.interval, self._discover_and_apply)
-        for discovery in config.file_sd_configs:
-            name = " ".join(discovery.files)
-            yield Job("target_files", name, discovery.refresh_interval, self._read_files_and_apply)
+        if config.file_sd_configs:
+            interval = min(it.refresh_interval for it in config.file_sd_configs)
+            yield Job("target_files", "target_files", interval, self._read_files_and_apply)
 
     def _situation(self) -> Situation:
         config = self.config
@@ -172,8 +226,11 @@ class Exporter:
             config.probe.interval,
             config.process.interval,
             config.cache.interval,
-            reloaded_at=self._means.clock(),
-            is_ping_on=config.ping is not None,
+            ping_interval=config.ping.interval if config.ping else None,
+            reloaded_at=self._reloaded_at,
+            is_reload_ok=self._is_reload_ok,
+            discovery_unseen=len(self._unseen),
+            target_file_problems=len(self._files.problems),
         )
 
     def _new_on_demand(self) -> OnDemand:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from .observations import Observation
+from .observations import GreetingObservation, OcpObservation, PingObservation
 from .probes.greeting import GreetingSettings, probe
 from .probes.ocp import ask
 from .probes.ping import PingSettings, ping
@@ -21,7 +21,9 @@ from .probing import Means
 from .settings import quoted
 from .targets import Address, Target, TargetPattern, parse_address
 
-Module = Callable[[str, timedelta], Awaitable[Observation]]
+Answer = GreetingObservation | PingObservation | OcpObservation
+"""What a probe on demand gives; of a pool it carries the pool's name, unless an ODP has the same."""
+Module = Callable[[str, timedelta], Awaitable[Answer]]
 """Probes the target of this name or address within this time."""
 
 
@@ -59,7 +61,7 @@ class OnDemand:
         """The modules that can be asked for."""
         return [name for name in self._modules if name != "ping" or self._ping_settings]
 
-    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Observation:
+    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Answer:
         """Probe *target* once with *module*; raises `ProbeRefused` instead of doing what is not allowed."""
         if module not in self.modules:
             message = f"unknown module: {quoted(module)} (there are: {', '.join(self.modules)})"
@@ -68,18 +70,18 @@ class OnDemand:
             raise ModuleUnknown(message)
         return await self._modules[module](target, timeout)
 
-    async def _greeting(self, name: str, timeout: timedelta) -> Observation:
+    async def _greeting(self, name: str, timeout: timedelta) -> Answer:
         target = self._target(name)
         deadlines = self._greeting_settings.deadlines.within(timeout)
         async with self._means.slots:
             return await probe(target.name, target.address, deadlines=deadlines, clock=self._means.clock)
 
-    async def _ping(self, name: str, timeout: timedelta) -> Observation:
+    async def _ping(self, name: str, timeout: timedelta) -> Answer:
         assert self._ping_settings is not None  # noqa: S101 - or the module would not be in modules
         settings = replace(self._ping_settings, timeout=min(timeout, self._ping_settings.timeout))
         return await asyncio.to_thread(ping, self._target(name), settings=settings, clock=self._means.clock)
 
-    async def _ocp(self, name: str, timeout: timedelta) -> Observation:
+    async def _ocp(self, name: str, timeout: timedelta) -> Answer:
         record = self._means.store.ocps.get(name)
         if record is None:
             raise _refusal(name, "an OCP", self._means.store.ocps)
@@ -93,8 +95,10 @@ class OnDemand:
         if (pool := store.pools.get(name)) and pool.pool.vip:
             return Target(name, pool.pool.vip)
         address = _address(name)
-        known = {record.target.address for record in store.odps.values()}
-        if address in known or any(pattern.matches(address) for pattern in self._allowed):
+        for record in store.odps.values():
+            if record.target.address == address:
+                return record.target
+        if any(pattern.matches(address) for pattern in self._allowed):
             return Target(str(address), address)
         raise _refusal(name, "a target", store.odps)
 

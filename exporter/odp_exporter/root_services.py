@@ -21,6 +21,9 @@ from .settings import quoted
 META_DATABASE = "MetaDataBase"
 """The pseudo cluster under which ODP keeps the servers of OCP's meta database; never a known cluster."""
 
+MAX_NAME = 128
+"""Characters in the name of a cluster; OceanBase takes no longer one."""
+
 _NAMES = ("ObRegion", "ObCluster")
 _IDS = ("ObRegionId", "ObClusterId")
 _MAX_PORT = 65535
@@ -54,15 +57,23 @@ def parse(element: Json, *, bare_ipv6: bool) -> RootServices:
     if role.upper() not in {"PRIMARY", "STANDBY"}:
         message = f"Type is {quoted(role)}, not PRIMARY or STANDBY"
         raise RootServiceError(message)
+    name = _text(element, _NAMES)
+    if len(name) > MAX_NAME:
+        raise RootServiceError(too_long(name))
     servers = set(_servers(element.get("RsList"), bare_ipv6=bare_ipv6))
     if "ReadonlyRsList" in element:
         servers |= set(_servers(element["ReadonlyRsList"], bare_ipv6=bare_ipv6))
     return RootServices(
-        name=_text(element, _NAMES),
+        name=name,
         alias=_text(element, ("ObClusterAlias",)),
         cluster_id=_number(element, _IDS),
         servers=frozenset(servers),
     )
+
+
+def too_long(name: str) -> str:
+    """What is wrong with this *name*."""
+    return f"the name of a cluster has {len(name)} characters, more than {MAX_NAME}: {quoted(name)}"
 
 
 def _text(element: dict[str, Json], keys: Collection[str]) -> str:

@@ -21,11 +21,13 @@ STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]{{1,11}}){unit})?" for unit in _UNITS))
+_LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")
 _URL = re.compile(r"[\x21-\x7e]+")
-_USERINFO = re.compile(r".*@", re.DOTALL)
-_PASSWORD = re.compile(r"((?:pass|pwd|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
+_PASSWORD = re.compile(r"((?:pass|pwd|secret|token)\w{0,64}=)[^&\s]*", re.IGNORECASE)
 _QUOTED_LENGTH = 76
+_READ_LENGTH = 4096
+"""How much of a text is searched for passwords before it is cut; more could take for ever."""
 MAX_DURATION = timedelta(days=365)
 """Longer than anything here may last."""
 MIN_INTERVAL = timedelta(milliseconds=100)
@@ -39,6 +41,9 @@ def parse_duration(value: object) -> timedelta:
     match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if match is None:
         message = f"not a duration: {quoted(value)} (try '500ms', '5s', '1m')"
+        raise ValueError(message)
+    if (plain := _LEADING_ZEROS.sub("", match[0])) != match[0]:
+        message = f"not a duration: {quoted(value)} (no leading zeros: try {quoted(plain)})"
         raise ValueError(message)
     try:
         duration = timedelta(**{_UNITS[unit]: int(number) for unit, number in match.groupdict("0").items()})
@@ -153,13 +158,14 @@ def quoted(value: object) -> str:
         return f"a {_kind(value)}"
     # Before it is cut, for half a password is one too; and with a wide net,
     # for what is quoted is most often what could not be understood.
-    text = _PASSWORD.sub(r"\1***", _USERINFO.sub("***@", value))
+    _, at, rest = value.rpartition("@")
+    text = _PASSWORD.sub(r"\1***", f"***@{rest[:_READ_LENGTH]}" if at else value[:_READ_LENGTH])
     return repr(text if len(text) <= _QUOTED_LENGTH else text[:_QUOTED_LENGTH] + "...")
 
 
 def redacted(url: str) -> str:
     """*url* without the password that may stand in front of its host."""
-    return re.sub(r"(?<=//)[^/?#]*@", "***@", url)
+    return re.sub(r"(?<=//)[^/?#]*@", "***@", url, count=1)
 
 
 def _kind(value: object) -> str:

@@ -33,8 +33,8 @@ async def haproxy(program: str, directory: Path, *odps: Odp) -> AsyncIterator[in
         await process.wait()
 
 
-def pool(port: int) -> str:
-    return f"{FAST}pools: {{trade: {{vip: '127.0.0.1:{port}'}}}}\n"
+def pool(port: int, host: str = "127.0.0.1") -> str:
+    return f"{FAST}pools: {{trade: {{vip: '{host}:{port}'}}}}\n"
 
 
 async def test_a_pool_is_probed_through_its_load_balancer(
@@ -51,6 +51,22 @@ async def test_a_pool_is_probed_through_its_load_balancer(
 
     # HAProxy accepts and, having no server to talk to, closes.
     assert (metrics.value("odp_pool_probes_total", pool="trade", result="closed") or 0) > 0
+
+
+async def test_a_probe_on_demand_has_the_name_and_the_families_of_its_target(fleet: Fleet, tmp_path: Path) -> None:
+    """Whether it is asked for by name or by address."""
+    odp = await fleet.start_odp("odp-1")
+    address = f"{odp.address[0]}:{odp.address[1]}"
+    async with exporter(tmp_path, naming(odp, more=pool(odp.address[1], "localhost"))) as it:
+        by_name, by_address, of_pool = [
+            await it.request(f"/probe?target={target}") for target in ("odp-1", address, "trade")
+        ]
+
+    assert [200] * 3 == [status for status, _ in (by_name, by_address, of_pool)]
+    assert 'odp_up{odp="odp-1"} 1' in by_name[1]
+    assert 'odp_up{odp="odp-1"} 1' in by_address[1]
+    assert 'odp_pool_up{pool="trade"} 1' in of_pool[1]
+    assert "odp_up{" not in of_pool[1]
 
 
 async def test_client_connections_are_counted_against_their_limit(fleet: Fleet, tmp_path: Path) -> None:

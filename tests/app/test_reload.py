@@ -1,5 +1,6 @@
 """A new configuration replaces the old one wholly or not at all."""
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -74,3 +75,36 @@ async def test_sigterm_ends_it_with_status_0(tmp_path: Path) -> None:
 async def test_reload_is_for_post_and_put_only(tmp_path: Path) -> None:
     async with exporter(tmp_path, GOOD) as it:
         assert 405 == (await it.request("/-/reload"))[0]
+
+
+async def test_a_storm_of_reloads_is_a_few_reloads(tmp_path: Path) -> None:
+    """Whoever asks while one is under way shares the next."""
+    async with exporter(tmp_path, GOOD) as it:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(it.request("/-/reload", method="POST")) for _ in range(50)]
+            for _ in range(50):
+                it.process.send_signal(signal.SIGHUP)
+        done = it.log.count("configuration reloaded")
+
+    assert {(200, "configuration reloaded\n")} == {task.result() for task in asked}
+    assert done < 50
+
+
+async def test_a_dead_discovered_odp_survives_a_reload(fleet: Fleet, tmp_path: Path) -> None:
+    odp = await fleet.start_odp("odp-1")
+    name = f"{odp.address[0]}:{odp.address[1]}"
+    async with exporter(tmp_path, "probe: {interval: 200ms, timeout: 150ms}\n") as it:
+        await it.until_state(name, "serving")
+        odp.kill()
+        await it.until_state(name, "down")
+        await it.request("/-/reload", method="POST")
+
+        await it.until_state(name, "down")
+
+
+async def test_settings_that_need_a_restart_are_named(tmp_path: Path) -> None:
+    async with exporter(tmp_path, GOOD) as it:
+        await reloaded(it, tmp_path, GOOD + "web: {listen_address: '127.0.0.1:1'}\n")
+
+        assert "changes that need a restart" in it.log
+        assert "web.listen_address" in it.log

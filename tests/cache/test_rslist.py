@@ -124,6 +124,8 @@ def test_a_cluster_without_servers_is_left_out() -> None:
         (entry(RsList=[{"address": "192.0.2.1:2881", "role": "OBSERVER", "sql_port": 2881}]), CacheResult.CONTENT),
         (entry(RsList=[{"address": "192.0.2.1:2881", "role": "LEADER", "sql_port": True}]), CacheResult.CONTENT),
         (entry(Type="LEARNER"), CacheResult.CONTENT),
+        (entry(ObRegion="x" * 129), CacheResult.CONTENT),
+        (entry(ObRegion="x" * 128), CacheResult.OK),
         (entry(), CacheResult.OK),
     ],
 )

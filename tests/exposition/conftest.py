@@ -48,12 +48,12 @@ def _ago(seconds: float) -> datetime:
     return NOON - timedelta(seconds=seconds)
 
 
-def _process(pid: int, age: float, state: str = "S") -> Process:
+def _process(pid: int, age: float) -> Process:
     return Process(
         identity=Identity("f3a1", pid, 4711, "/home/admin/obproxy/bin/obproxy"),
         started=_ago(age),
         parent=1,
-        state=state,
+        state="S",
         arguments=("bin/obproxy", "-p", "2883"),
         home=Path("/home/admin/obproxy"),
         resident_bytes=157_286_400,
@@ -69,7 +69,7 @@ def _host() -> HostObservation:
         "odp-1",
         _ago(1),
         is_local=True,
-        processes=(_process(100, 86_400), _process(101, 5, "Z"), _process(102, 4)),
+        processes=(_process(100, 86_400), _process(102, 4)),
         is_listening=True,
         accept_queue=0,
         client_connections=17,
@@ -87,6 +87,7 @@ def _host() -> HostObservation:
         watchdogs=frozenset({Watchdog.OBPROXYD}),
         restarts={Cause.CRASH: 2, Cause.STOP: 1},
         cores=Cores(2, _ago(600)),
+        unseen=("open files of 102: permission denied",),
     )
 
 
@@ -156,7 +157,7 @@ def collector(store: Store) -> Collector:
         host_interval=timedelta(seconds=1),
         cache_interval=timedelta(seconds=15),
         reloaded_at=_ago(3600),
-        is_ping_on=True,
+        ping_interval=timedelta(seconds=15),
         build=build,
     )
     return Collector(store, situation, lambda: NOON)

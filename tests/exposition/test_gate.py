@@ -126,6 +126,22 @@ async def test_a_crowd_with_wrong_passwords_is_turned_away(house: House) -> None
     assert 200 == await status(house, "alice", "s3cret")
 
 
+async def test_a_crowd_does_not_keep_out_who_is_known(house: House) -> None:
+    house.gate.replace(WebConfig(basic_auth_users={"alice": bcrypt.hashpw(b"s3cret", bcrypt.gensalt(12)).decode()}))
+    assert 200 == await status(house, "alice", "s3cret")
+
+    async with asyncio.TaskGroup() as crowd:
+        guesses = [crowd.create_task(status(house, "alice", f"guess {n}")) for n in range(gate.MAX_WAITING + 4)]
+        # Somebody is turned away already: all places are taken.
+        await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        found = [await status(house, "alice", "s3cret") for _ in range(3)]
+        waiting = [guess for guess in guesses if not guess.done()]
+
+    assert [200] * 3 == found
+    assert waiting
+    assert {401, 503} == {guess.result() for guess in guesses}
+
+
 async def test_the_loop_goes_on_while_a_password_is_checked(house: House) -> None:
     house.gate.replace(WebConfig(basic_auth_users={"alice": bcrypt.hashpw(b"s3cret", bcrypt.gensalt(12)).decode()}))
     async with asyncio.TaskGroup() as group:

@@ -16,11 +16,16 @@ from odp_exporter.exposition.collector import Collector
 from odp_exporter.exposition.family import Closed, Family, Kind
 from odp_exporter.exposition.rendering import Format, Templates, page, sample
 from odp_exporter.observations import (
+    CacheFile,
+    CacheFileObservation,
+    CacheObservation,
+    CacheResult,
     Cause,
     Endpoint,
     GreetingObservation,
     HostObservation,
     OcpResult,
+    Parameters,
     PingResult,
     ProbeResult,
 )
@@ -140,10 +145,92 @@ def test_every_cause_and_every_reply_of_ocp_has_its_counter(collector: Collector
 
 
 def test_a_host_without_odp_has_zero_processes(store: Store, collector: Collector) -> None:
-    store.record(HostObservation("odp-1", collector.clock(), is_local=True))
+    store.record(HostObservation("odp-1", collector.clock(), is_local=True, is_listening=False))
 
     assert 0 == value(collector, "odp_processes", odp="odp-1")
     assert value(collector, "odp_process_threads", odp="odp-1") is None
+
+
+@pytest.mark.parametrize(("is_listening", "expected"), [(True, 1), (False, 0), (None, None)])
+def test_who_cannot_see_the_owner_of_a_socket_still_sees_that_it_listens(
+    store: Store, collector: Collector, *, is_listening: bool | None, expected: int | None
+) -> None:
+    """And who sees neither processes nor sockets claims nothing."""
+    seen = HostObservation("odp-1", collector.clock(), is_local=True, is_listening=is_listening)
+    store.record(seen)
+
+    assert expected == value(collector, "odp_processes", odp="odp-1")
+
+
+def test_two_processes_of_a_hot_restart_are_told_from_a_duplicate(store: Store, collector: Collector) -> None:
+    host = store.odps["odp-1"].host
+    assert host is not None
+    assert (2, 0) == tuple(value(collector, name, odp="odp-1") for name in ("odp_processes", "odp_hot_restarting"))
+
+    store.record(replace(host, is_hot_restarting=True))
+    assert (2, 1) == tuple(value(collector, name, odp="odp-1") for name in ("odp_processes", "odp_hot_restarting"))
+
+
+def test_what_is_not_shown_to_the_exporter_is_counted(collector: Collector) -> None:
+    collector.situation = replace(collector.situation, discovery_unseen=2, target_file_problems=3)
+
+    assert 1 == value(collector, "odp_unseen", odp="odp-1")
+    assert 2 == value(collector, "odp_exporter_discovery_unseen")
+    assert 3 == value(collector, "odp_exporter_target_file_problems")
+
+
+def test_a_fault_of_the_exporter_proves_nothing_of_the_odp(store: Store, collector: Collector) -> None:
+    store.record(GreetingObservation("odp-1", collector.clock(), ProbeResult.INTERNAL_ERROR))
+    store.record_pool(GreetingObservation("trade", collector.clock(), ProbeResult.INTERNAL_ERROR))
+
+    assert value(collector, "odp_up", odp="odp-1") is None
+    assert value(collector, "odp_pool_up", pool="trade") is None
+    assert 1 == value(collector, "odp_probe_result", odp="odp-1", result="internal_error")
+
+
+def test_of_a_forbidden_cache_file_nothing_is_claimed(store: Store, collector: Collector) -> None:
+    file = CacheFileObservation(CacheFile.RSLIST, CacheResult.FORBIDDEN)
+    store.record(CacheObservation("odp-1", collector.clock(), (file,)))
+
+    for name in ("odp_cache_valid", "odp_cache_present"):
+        assert value(collector, name, odp="odp-1", file="rslist") is None
+    assert value(collector, "odp_cache_clusters", odp="odp-1") is None
+    assert 1 == value(collector, "odp_cache_result", odp="odp-1", file="rslist", result="forbidden")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("2G", 2 << 30), ("2048", 2 << 30), ("1P", 1 << 50), ("", None), ("9" * 5000, None)]
+)
+def test_sizes_are_read_as_odp_reads_them(store: Store, collector: Collector, text: str, expected: int | None) -> None:
+    """A number alone is one of megabytes (odp-facts 3.2)."""
+    _set_parameter(store, "proxy_mem_limited", text)
+
+    assert expected == value(collector, "odp_memory_limit_bytes", odp="odp-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("True", 1), ("on", 1), ("1", 1), ("yes", 1), ("false", 0), ("0", 0), ("", None)]
+)
+def test_booleans_are_read_as_odp_reads_them(
+    store: Store, collector: Collector, text: str, expected: int | None
+) -> None:
+    _set_parameter(store, "enable_get_rslist_remote", text)
+
+    assert expected == value(collector, "odp_parameter", odp="odp-1", name="enable_get_rslist_remote")
+
+
+@pytest.mark.parametrize(("text", "expected"), [("8192", 8192), ("0", None), ("8k", None), ("9" * 5000, None)])
+def test_a_connection_limit_is_a_number(store: Store, collector: Collector, text: str, expected: int | None) -> None:
+    """0 is no limit, and a division by it would be an alert."""
+    _set_parameter(store, "client_max_connections", text)
+
+    assert expected == value(collector, "odp_client_connections_limit", odp="odp-1")
+
+
+def _set_parameter(store: Store, name: str, text: str) -> None:
+    host = store.odps["odp-1"].host
+    assert host is not None
+    store.record(replace(host, parameters=Parameters({name: text}, "command line")))
 
 
 def test_of_another_host_no_processes_are_claimed(store: Store, collector: Collector) -> None:
@@ -154,28 +241,17 @@ def test_of_another_host_no_processes_are_claimed(store: Store, collector: Colle
     assert value(collector, "odp_restarts_total", odp="odp-2", cause="crash") is None
 
 
-def test_the_oldest_living_process_speaks_for_the_odp(collector: Collector) -> None:
-    """A zombie is no process, and one started in vain on a taken port comes and goes."""
+def test_the_oldest_process_speaks_for_the_odp(collector: Collector) -> None:
+    """One started in vain on a taken port comes and goes."""
     started = collector.clock() - timedelta(days=1)
 
     assert 2 == value(collector, "odp_processes", odp="odp-1")
     assert started.timestamp() == value(collector, "odp_process_start_time_seconds", odp="odp-1")
 
 
-def test_no_connection_limit_is_no_metric(store: Store, collector: Collector) -> None:
-    """A division by 0 would be an alert."""
-    host = store.odps["odp-1"].host
-    assert host is not None
-    assert host.parameters is not None
-    store.record(replace(host, parameters=replace(host.parameters, values={"client_max_connections": "0"})))
-
-    assert value(collector, "odp_client_connections_limit", odp="odp-1") is None
-    assert value(collector, "odp_parameter", odp="odp-1", name="ignore_local_config") is None
-
-
 def test_a_running_outage_counts_already(collector: Collector) -> None:
-    """8 s from refused to whole, and 2.5 s since the one that was closed."""
-    assert 10.5 == value(collector, "odp_unavailable_seconds_total", odp="odp-1")
+    """8 s and the 1.75 ms of a whole greeting, and 2.5 s since the one that was closed."""
+    assert 10.50175 == value(collector, "odp_unavailable_seconds_total", odp="odp-1")
 
 
 @pytest.mark.parametrize(
@@ -208,6 +284,16 @@ def test_an_ocp_that_nobody_asks_any_more_is_not_up(collector: Collector) -> Non
     assert value(collector, "ocp_up", ocp="ocp", endpoint="config") is None
 
 
+def test_a_ping_of_long_ago_says_nothing_of_now(collector: Collector) -> None:
+    """Its interval is its own, too."""
+    pinged = collector.clock() - timedelta(seconds=3)
+    assert 1 == value(collector, "odp_ping_up", odp="odp-1")
+
+    collector.clock = lambda: pinged + timedelta(seconds=45.1)
+    assert value(collector, "odp_ping_up", odp="odp-1") is None
+    assert 1 == value(collector, "odp_pings_total", odp="odp-1", result="ok")
+
+
 def test_one_bad_rs_list_spoils_the_endpoint(collector: Collector) -> None:
     assert 0 == value(collector, "ocp_up", ocp="ocp", endpoint="rs_list")
     assert 500 == value(collector, "ocp_http_status_code", ocp="ocp", endpoint="rs_list")
@@ -215,7 +301,7 @@ def test_one_bad_rs_list_spoils_the_endpoint(collector: Collector) -> None:
 
 
 def test_without_the_ping_module_there_is_no_word_of_pings(collector: Collector) -> None:
-    collector.situation = replace(collector.situation, is_ping_on=False)
+    collector.situation = replace(collector.situation, ping_interval=None)
 
     assert "odp_ping" not in text(collector)
 

@@ -15,15 +15,9 @@ from odp_exporter.exposition.probe_page import TIMEOUT_HEADER, ProbeTimeouts
 from odp_exporter.exposition.rendering import Format
 from odp_exporter.exposition.web import Site, application
 from odp_exporter.observations import (
-    CacheFile,
-    CacheFileObservation,
-    CacheObservation,
-    CacheResult,
     Endpoint,
     EndpointObservation,
     GreetingObservation,
-    HostObservation,
-    Observation,
     OcpObservation,
     OcpResult,
     Phase,
@@ -31,7 +25,7 @@ from odp_exporter.observations import (
     PingResult,
     ProbeResult,
 )
-from odp_exporter.ondemand import ModuleUnknown, TargetNotAllowed
+from odp_exporter.ondemand import Answer, ModuleUnknown, TargetNotAllowed
 from prometheus_client.openmetrics import parser as open_metrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -48,12 +42,12 @@ HUNG = GreetingObservation(
 class Probes:
     """Probes odp-1 only, and answers what the test says."""
 
-    answer: Observation = WHOLE
+    answer: Answer = WHOLE
     takes: timedelta = timedelta()
     modules: Sequence[str] = ("greeting", "ocp")
     asked: list[tuple[str, str, timedelta]] = field(default_factory=list)
 
-    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Observation:
+    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Answer:
         if module not in self.modules:
             message = f"unknown module: {module!r} (there are: greeting, ocp)"
             raise ModuleUnknown(message)
@@ -119,16 +113,10 @@ async def test_a_hang_is_a_failure_that_names_its_reason(client: ClientSession, 
             OcpObservation("ocp", NOON, (EndpointObservation(Endpoint.CONFIG, OcpResult.OK, 200, 0.1),)),
             {"probe_success": 1, "ocp_upconfigocp": 1, "ocp_http_status_codeconfigocp": 200, "ocp_clustersocp": 0},
         ),
-        (
-            CacheObservation("odp-1", NOON, (CacheFileObservation(CacheFile.RSLIST, CacheResult.MAGIC),)),
-            {"probe_success": 0, "odp_cache_presentodp-1rslist": 1, "odp_cache_validodp-1rslist": 0},
-        ),
-        (HostObservation("odp-1", NOON, is_local=True), {"probe_success": 0, "odp_processesodp-1": 0}),
-        (HostObservation("odp-1", NOON, is_local=False), {"probe_success": 0}),
     ],
 )
-async def test_every_kind_of_observation_has_its_families(
-    client: ClientSession, probes: Probes, answer: Observation, expected: dict[str, float]
+async def test_every_kind_of_answer_has_its_families(
+    client: ClientSession, probes: Probes, answer: Answer, expected: dict[str, float]
 ) -> None:
     probes.answer = answer
     found = await values(await client.get("/probe?target=odp-1"))
@@ -136,6 +124,24 @@ async def test_every_kind_of_observation_has_its_families(
 
     assert expected.items() <= found.items()
     assert 200 == transcript.status
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (GreetingObservation("trade", NOON, ProbeResult.OK), {"odp_pool_uptrade": 1}),
+        (PingObservation("trade", NOON, PingResult.OK, 0.1), {}),
+    ],
+)
+async def test_a_pool_is_no_odp(
+    client: ClientSession, probes: Probes, answer: Answer, expected: dict[str, float]
+) -> None:
+    """A pool has the families of pools, of which none speaks of pings."""
+    probes.answer = answer
+    found = await values(await client.get("/probe?target=odp-1"))
+
+    assert 1 == found["probe_success"]
+    assert expected == {name: value for name, value in found.items() if not name.startswith("probe_")}
 
 
 async def test_the_format_is_negotiated_here_too(client: ClientSession) -> None:

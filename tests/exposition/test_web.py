@@ -18,8 +18,8 @@ from odp_exporter.exposition.collector import Collector
 from odp_exporter.exposition.negotiation import OFF_LOOP_BYTES
 from odp_exporter.exposition.rendering import Format, page
 from odp_exporter.exposition.web import PATHS, Site, application
-from odp_exporter.observations import GreetingObservation, Observation, ProbeResult
-from odp_exporter.ondemand import TargetNotAllowed
+from odp_exporter.observations import GreetingObservation, ProbeResult
+from odp_exporter.ondemand import Answer, TargetNotAllowed
 from odp_exporter.targets import Ocp, Pool, Target
 from prometheus_client.openmetrics import parser as open_metrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -33,7 +33,7 @@ class NothingAllowed:
 
     modules: Sequence[str] = ()
 
-    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Observation:  # noqa: ARG002 - the protocol's signature
+    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Answer:  # noqa: ARG002 - the protocol's signature
         raise TargetNotAllowed(target)
 
 
@@ -127,6 +127,14 @@ async def test_ready_once_everything_was_probed(client: ClientSession, asked: As
     assert 200 == (await client.get("/-/ready")).status
 
 
+async def test_who_was_ready_stays_ready(client: ClientSession, asked: Asked) -> None:
+    """A target that is found later is no reason to take the exporter out of service."""
+    assert 200 == (await client.get("/-/ready")).status
+
+    asked.is_ready = False
+    assert 200 == (await client.get("/-/ready")).status
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_a_reload_that_works(client: ClientSession, asked: Asked, method: str) -> None:
     reply = await client.request(method, "/-/reload")
@@ -140,6 +148,14 @@ async def test_a_reload_that_fails_says_why(client: ClientSession, asked: Asked)
 
     assert 500 == reply.status
     assert list(asked.problems) == (await reply.text()).splitlines()[1:]
+
+
+async def test_a_flood_of_mistakes_is_cut(client: ClientSession, asked: Asked) -> None:
+    asked.problems = tuple(f"odp.yml:{line}:1: wrong" for line in range(1, 50_001))
+    lines = (await (await client.post("/-/reload")).text()).splitlines()
+
+    assert list(asked.problems[:100]) == lines[1:101]
+    assert ["and 49900 more (`odp-exporter check FILE` names them all)"] == lines[101:]
 
 
 async def test_a_look_reloads_nothing(client: ClientSession, asked: Asked) -> None:

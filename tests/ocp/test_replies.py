@@ -189,6 +189,22 @@ def test_templates_that_odp_would_not_take(changes: dict[str, Json], expected: O
     assert expected == failure(parse_config, templated(**changes))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ObRootServiceInfoUrlList": [{"ObRegion": "x" * 129, "ObRootServiceInfoUrl": RS_URL}]},
+        {"ObRootServiceInfoUrlTemplate": f"{RS_URL}${{ObCluster}}", "ObClusterList": ["x" * 129]},
+    ],
+)
+def test_a_name_that_no_cluster_can_have_is_refused(changes: dict[str, Json]) -> None:
+    """It would be a label, and a page of any size."""
+    assert OcpResult.DATA == failure(parse_config, reply({**CONFIG, **changes}))
+    assert OcpResult.DATA == failure(
+        lambda body: parse_rs_list(body, "x" * 129), changed(RS_LIST, ("ObRegion",), "x" * 129)
+    )
+    assert parse_rs_list(changed(RS_LIST, ("ObRegion",), "x" * 128), "x" * 128)
+
+
 def test_a_version() -> None:
     assert "v1" == parse_version(reply({"Version": "v1"}))
 

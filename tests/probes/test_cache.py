@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -127,6 +129,34 @@ def test_a_copy_that_cannot_be_read_is_passed_over(home: Path, kind: str) -> Non
 
     (home / COPIES[1]).write_bytes(listing("ob1"))
     assert (CacheResult.OK, home / COPIES[1]) == (rslist_of(home).result, rslist_of(home).path)
+
+
+def test_a_copy_of_somebody_else_is_not_passed_over(home: Path) -> None:
+    """What is closed to this user is most likely open to ODP: nothing is known of it."""
+    for copy in COPIES[:2]:
+        (home / copy).write_bytes(listing("ob1"))
+    (home / COPIES[0]).chmod(0)
+    home.parent.chmod(0o755)
+
+    with as_nobody():
+        seen = read(home)
+
+    assert (CacheResult.FORBIDDEN, None) == (seen.files[0].result, seen.files[0].path)
+    assert f"{home / COPIES[0]}: permission denied" == seen.files[0].detail
+    assert () == seen.clusters
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may read everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def obstruct(path: Path, kind: str) -> None:

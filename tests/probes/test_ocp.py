@@ -412,6 +412,38 @@ async def test_clusters_beyond_bearing_are_counted_but_not_asked_for() -> None:
     assert 4 == fake.most_at_once
 
 
+async def test_a_slow_ocp_ends_the_round_and_not_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clusters that were not reached say so; the rest is known, and dated by when it was."""
+    monkeypatch.setattr(probe, "MIN_ROUND", timedelta(seconds=probe.TIMEOUT_SECONDS + 1))
+    names = tuple(f"ob{number}" for number in range(40))
+    began = datetime.now(UTC)
+
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.4)
+        writer.write(http(b"", status="503 Busy"))
+        await writer.drain()
+
+    async with serving({Endpoint.RS_LIST: slowly}) as fake, probe.open_session() as session:
+        fake.answers[Endpoint.CONFIG] = http(reply(config(fake.root, names)))
+        ocp = Ocp("ocp", fake.root + BASE, interval=timedelta(seconds=1))
+        observation = await probe.ask(ocp, session=session, clock=lambda: datetime.now(UTC))
+
+    rs_lists = observation.endpoints[2:]
+    not_asked = [seen for seen in rs_lists if seen.result is OcpResult.NOT_ASKED]
+    assert list(names) == [seen.cluster for seen in rs_lists]
+    assert 4 <= len(names) - len(not_asked) < len(names)
+    assert {"OCP is slow: the time for this round is over"} == {seen.detail for seen in not_asked}
+    assert timedelta(seconds=1) <= observation.at - began
+
+
+@pytest.mark.parametrize("seconds", [0.1, 5, 10, 14.9, 15, 29, 60, 3600])
+def test_a_round_ends_before_the_one_before_it_is_stale(seconds: float) -> None:
+    interval = timedelta(seconds=seconds)
+
+    assert interval + probe.round_limit(interval) <= max(3 * interval, timedelta(seconds=30))
+    assert probe.round_limit(interval) <= timedelta(seconds=60)
+
+
 async def test_a_refused_connection() -> None:
     observation = await asked(f"http://127.0.0.1:{free_port()}{BASE}")
 

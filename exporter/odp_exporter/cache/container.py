@@ -7,7 +7,7 @@ does not look into the payload.
     ContainerError            each carries the CacheResult that it stands for
     |-- TooShort              no room for the header and at least one byte
     |-- WrongMagic            another kind of file
-    |-- WrongLength           truncated, or something follows the payload
+    |-- WrongLength           truncated, something follows the payload, or a length below nothing
     |-- WrongHeaderChecksum
     |-- WrongPayloadChecksum  hand-edited, or damaged
     `-- WrongCompression      not zlib, or not of the length that the header gives
@@ -27,7 +27,7 @@ JC = b"JC"
 BCDE = b"\xbc\xde"
 """Magic of obproxy_config.bin, the parameters of releases up to 4.2."""
 MAX_PAYLOAD = 4 * 1024 * 1024
-"""Longest payload that is unpacked; ODP takes at most 512 KiB from OCP (odp-facts 1.2)."""
+"""So much is never unpacked; ODP takes at most 512 KiB from OCP (odp-facts 1.2)."""
 
 _HEADER = struct.Struct(">2shhHqiiq")
 _VERSIONS = {JC: 2, BCDE: 1}
@@ -55,7 +55,7 @@ class WrongMagic(ContainerError):
 
 
 class WrongLength(ContainerError):
-    """The header and the file disagree about a length."""
+    """The header and the file disagree about a length, or it is negative: the header's lengths have a sign."""
 
     result = CacheResult.LENGTH
 
@@ -99,6 +99,9 @@ def decode(data: bytes, *, compressed: bool = False, magic: bytes = JC) -> bytes
         raise WrongHeaderChecksum("header checksum does not match")
     if _crc(stored) != checksum:
         raise WrongPayloadChecksum("payload checksum does not match")
+    if length < 0:
+        message = f"header promises {length} bytes"
+        raise WrongLength(message)
     return _decompressed(stored, length, version) if compressed else stored
 
 
@@ -132,11 +135,13 @@ def _sign_extended(magic: bytes) -> int:
 def _decompressed(stored: bytes, length: int, version: int) -> bytes:
     if version == _PLAIN:
         return stored
-    # One byte more than promised is enough to see that a stream lies; a bomb gets no further.
-    limit = min(length, MAX_PAYLOAD)
+    if length >= MAX_PAYLOAD:
+        message = f"promises {length} bytes, more than the {MAX_PAYLOAD - 1} that are unpacked"
+        raise WrongCompression(message)
     unpacker = zlib.decompressobj()
     try:
-        payload = unpacker.decompress(stored, limit + 1)
+        # One byte more than promised is enough to see that a stream lies; a bomb gets no further.
+        payload = unpacker.decompress(stored, length + 1)
     except zlib.error as error:
         message = f"not zlib: {str(error)[:80]}"
         raise WrongCompression(message) from error

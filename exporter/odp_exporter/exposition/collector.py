@@ -1,4 +1,4 @@
-"""The store as metric families: everything at a scrape, one observation at a probe on demand.
+"""The store as metric families: everything at a scrape, one answer at a probe on demand.
 
 Collecting does no I/O and takes the time from the clock it is given.
 """
@@ -17,10 +17,10 @@ from odp_exporter.observations import (
     CacheObservation,
     GreetingObservation,
     HostObservation,
-    Observation,
     OcpObservation,
     PingObservation,
 )
+from odp_exporter.ondemand import Answer
 from odp_exporter.store import Store
 
 from . import families
@@ -30,7 +30,7 @@ from .tables import cache, greeting, host, ocp
 from .tables.row import Moment, OpenRow, Row, Table
 
 S = TypeVar("S")
-Seen = TypeVar("Seen", GreetingObservation, HostObservation, CacheObservation)
+Seen = TypeVar("Seen", GreetingObservation, PingObservation, HostObservation, CacheObservation)
 
 
 def _build() -> Mapping[str, str]:
@@ -51,8 +51,12 @@ class Situation:
     """When the configuration in use was loaded."""
     is_reload_ok: bool = True
     """The last attempt to load the configuration succeeded."""
-    is_ping_on: bool = False
-    """The ping module is configured."""
+    ping_interval: timedelta | None = None
+    """Of the pings; None while the ping module is off."""
+    discovery_unseen: int = 0
+    """Things that the last discovery was not shown."""
+    target_file_problems: int = 0
+    """Mistakes in the target files as they were last read."""
     build: Mapping[str, str] = field(default_factory=_build)
 
 
@@ -71,6 +75,21 @@ class Collector:
         moment = Moment(now, self.situation.interval)
         return [*self._odps(moment), *self._pools(moment), *self._ocps(moment), *self._exporter()]
 
+    def answered(self, answer: Answer) -> list[Block]:
+        """The families of one *answer* to a probe on demand, without those that count."""
+        moment = Moment(self.clock(), timedelta())
+        match answer:
+            case GreetingObservation(target=name):
+                return _once(greeting.POOL if self._is_pool(name) else greeting.TABLE, name, answer, moment)
+            case PingObservation(target=name):
+                return [] if self._is_pool(name) else _once(greeting.PING, name, answer, moment)
+            case OcpObservation(ocp=name):
+                return _once(ocp.TABLE, name, answer, moment)
+
+    def _is_pool(self, name: str) -> bool:
+        # As ondemand.py takes names: an ODP before a pool.
+        return name in self.store.pools and name not in self.store.odps
+
     def _odps(self, moment: Moment) -> Iterable[Block]:
         odps = self.store.odps
         greetings = {name: odp.probes.latest for name, odp in odps.items()}
@@ -81,8 +100,8 @@ class Collector:
         )
         yield from self._blocks(greeting.TABLE, _fresh(greetings, moment), moment)
         yield from self._blocks(greeting.COUNTED, odps, moment)
-        if self.situation.is_ping_on:
-            pings = {name: odp.ping for name, odp in odps.items() if odp.ping is not None}
+        if interval := self.situation.ping_interval:
+            pings = _fresh({name: odp.ping for name, odp in odps.items()}, Moment(moment.now, interval))
             yield from self._blocks(greeting.PING, pings, moment)
             yield from self._blocks(greeting.PINGS_COUNTED, odps, moment)
         yield from self._blocks(host.TABLE, local, moment)
@@ -106,6 +125,8 @@ class Collector:
     def _exporter(self) -> Iterable[Block]:
         store, situation = self.store, self.situation
         yield single(families.EXPORTER_TARGETS, (len(store.odps), len(store.pools), len(store.ocps)))
+        yield single(families.EXPORTER_DISCOVERY_UNSEEN, situation.discovery_unseen)
+        yield single(families.EXPORTER_TARGET_FILE_PROBLEMS, situation.target_file_problems)
         yield several(families.EXPORTER_PROBE_OVERRUNS, sorted(store.overruns.items()))
         yield single(families.EXPORTER_CONFIG_RELOAD_SUCCESSFUL, int(situation.is_reload_ok))
         yield single(families.EXPORTER_CONFIG_RELOAD_TIMESTAMP, situation.reloaded_at.timestamp())
@@ -117,22 +138,6 @@ class Collector:
             self._templates[row.family.name] = templates
             templates.forget_all_but(subjects)
             yield row.family, _lines(row, subjects, moment, templates)
-
-
-def observed(observation: Observation, at: datetime) -> list[Block]:
-    """The families of one *observation*, without those that count."""
-    moment = Moment(at, timedelta())
-    match observation:
-        case GreetingObservation(target=name):
-            return _once(greeting.TABLE, name, observation, moment)
-        case PingObservation(target=name):
-            return _once(greeting.PING, name, observation, moment)
-        case HostObservation(target=name):
-            return _once(host.TABLE, name, observation, moment) if observation.is_local else []
-        case CacheObservation(target=name):
-            return _once(cache.TABLE, name, observation, moment)
-        case OcpObservation(ocp=name):
-            return _once(ocp.TABLE, name, observation, moment)
 
 
 def single(family: Family, values: Values) -> Block:

@@ -21,8 +21,9 @@ _FILE = Closed("file", tuple(CacheFile))
 ODP_UP = Family(
     "odp_up",
     Kind.GAUGE,
-    "1 if the last greeting probe got a whole MySQL greeting, else 0; absent while no recent probe is known. "
-    "A greeting proves neither free login slots nor clusters behind it.",
+    "1 if the last greeting probe got a whole MySQL greeting, else 0; absent while no recent probe is known, and after "
+    "an internal_error of the exporter, which says nothing of the ODP. A greeting proves neither free login slots nor "
+    "clusters behind it.",
     "odp",
 )
 ODP_STATE = Family(
@@ -73,8 +74,23 @@ ODP_PROBE_LAST_TIMESTAMP = Family(
 ODP_PROCESSES = Family(
     "odp_processes",
     Kind.GAUGE,
-    "Living processes that own or claim the SQL port: 0 when there is none. More than 1 is a hot restart or a second "
-    "ODP started on top of the first. Absent for an ODP on another host.",
+    "Living processes that own or claim the SQL port: 0 when there is none, 1 also when the port is listened on by a "
+    "process that cannot be seen. More than 1 is a hot restart (odp_hot_restarting) or a second ODP started on top of "
+    "the first. Absent for an ODP on another host, and where neither processes nor sockets can be seen.",
+    "odp",
+)
+ODP_HOT_RESTARTING = Family(
+    "odp_hot_restarting",
+    Kind.GAUGE,
+    "1 while a child that took over the sockets runs beside its parent, else 0: so two processes of a hot restart are "
+    "told from a duplicate.",
+    "odp",
+)
+ODP_UNSEEN = Family(
+    "odp_unseen",
+    Kind.GAUGE,
+    "Things about the ODP that this user or this kernel does not show to the exporter; its log names them. Metrics "
+    "that rest on them are absent.",
     "odp",
 )
 ODP_PROCESS_START_TIME = Family(
@@ -196,7 +212,8 @@ ODP_PARAMETER = Family(
 ODP_PING_UP = Family(
     "odp_ping_up",
     Kind.GAUGE,
-    "1 if the last login as inspector@proxysys and its ping proxy succeeded, else 0.",
+    "1 if the last login as inspector@proxysys and its ping proxy succeeded, else 0; absent while no recent ping is "
+    "known.",
     "odp",
 )
 ODP_PINGS = Family(
@@ -209,15 +226,16 @@ ODP_PINGS = Family(
 ODP_CACHE_PRESENT = Family(
     "odp_cache_present",
     Kind.GAUGE,
-    "1 if ODP has this cache file or a copy it would fall back to, else 0.",
+    "1 if ODP has this cache file or a copy it would fall back to, else 0; absent where the exporter's user may not "
+    "look.",
     "odp",
     (_FILE,),
 )
 ODP_CACHE_VALID = Family(
     "odp_cache_valid",
     Kind.GAUGE,
-    "1 if ODP would accept the cache file at its next start; 0 if not, or if the exporter could not read it: "
-    "odp_cache_result says which.",
+    "1 if ODP would accept the cache file at its next start, else 0: odp_cache_result says why. Absent where the "
+    "exporter's user may not read it (forbidden): then nothing is known of it.",
     "odp",
     (_FILE,),
 )
@@ -246,7 +264,7 @@ ODP_CACHE_AGE = Family(
 ODP_CACHE_CLUSTERS = Family(
     "odp_cache_clusters",
     Kind.GAUGE,
-    "Clusters in the cached RS lists, the meta database excluded.",
+    "Clusters in the cached RS lists, the meta database excluded; absent where the exporter's user may not read them.",
     "odp",
 )
 ODP_CACHE_CLUSTER_SERVERS = Family(
@@ -260,7 +278,7 @@ ODP_POOL_UP = Family(
     "odp_pool_up",
     Kind.GAUGE,
     "1 if the last greeting probe through the load balancer's address got a whole MySQL greeting, else 0; absent while "
-    "no recent probe is known.",
+    "no recent probe is known, and after an internal_error of the exporter.",
     "pool",
 )
 ODP_POOL_PROBES = Family(
@@ -327,6 +345,17 @@ EXPORTER_TARGETS = Family(
     Kind.GAUGE,
     "What the exporter probes, by kind.",
     closed=(Closed("kind", ("odp", "pool", "ocp")),),
+)
+EXPORTER_DISCOVERY_UNSEEN = Family(
+    "odp_exporter_discovery_unseen",
+    Kind.GAUGE,
+    "Things that this user or this kernel does not show to the discovery, so that ODPs of this host may be missing; "
+    "the exporter's log names them.",
+)
+EXPORTER_TARGET_FILE_PROBLEMS = Family(
+    "odp_exporter_target_file_problems",
+    Kind.GAUGE,
+    "Mistakes in the target files; the exporter's log names them.",
 )
 EXPORTER_PROBE_OVERRUNS = Family(
     "odp_exporter_probe_overruns_total",

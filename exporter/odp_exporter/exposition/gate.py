@@ -72,10 +72,13 @@ class Gate:
         credentials = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
         if credentials is None:
             return _unauthorized()
-        if self._passwords.waiting >= MAX_WAITING:
-            return web.Response(status=503, text="too many passwords to check, try again\n")
         user, password = credentials
         hashed = users.get(user) or nobodys_hash(users.values())
+        # First of all, so that a flood of wrong passwords does not keep out a scraper that is known.
+        if self._passwords.remembers(user, password, hashed):
+            return None
+        if self._passwords.waiting >= MAX_WAITING:
+            return web.Response(status=503, text="too many passwords to check, try again\n")
         is_right = await self._passwords.is_right(user, password, hashed)
         return None if is_right and user in users else _unauthorized()
 
@@ -95,18 +98,21 @@ class _Passwords:
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def is_right(self, user: str, password: bytes, hashed: str) -> bool:
+    def remembers(self, user: str, password: bytes, hashed: str) -> bool:
         token = self._token(user, password, hashed)
-        if token in self._right:
-            self._right.move_to_end(token)
-            return True
+        if token not in self._right:
+            return False
+        self._right.move_to_end(token)
+        return True
+
+    async def is_right(self, user: str, password: bytes, hashed: str) -> bool:
         self.waiting += 1
         try:
             is_right = await asyncio.get_running_loop().run_in_executor(self._thread, _matches, password, hashed)
         finally:
             self.waiting -= 1
         if is_right:
-            self._right[token] = None
+            self._right[self._token(user, password, hashed)] = None
             if len(self._right) > MAX_REMEMBERED:
                 self._right.popitem(last=False)
         return is_right

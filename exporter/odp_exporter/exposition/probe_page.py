@@ -15,13 +15,13 @@ from typing import Protocol
 
 from aiohttp import web
 
-from odp_exporter.clock import Clock, stopwatch
-from odp_exporter.observations import GreetingObservation, Observation
-from odp_exporter.ondemand import ProbeRefused, TargetNotAllowed
+from odp_exporter.clock import stopwatch
+from odp_exporter.observations import GreetingObservation
+from odp_exporter.ondemand import Answer, ProbeRefused, TargetNotAllowed
 from odp_exporter.settings import quoted
 
 from . import families
-from .collector import observed, several, single
+from .collector import Collector, several, single
 from .rendering import Block, Format, page
 from .replies import format_of, parameter, reply
 from .transcript import describe, is_success
@@ -42,7 +42,7 @@ class OnDemand(Protocol):
     def modules(self) -> Collection[str]:
         """What can be asked for."""
 
-    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Observation:
+    async def probe(self, target: str, module: str, *, timeout: timedelta) -> Answer:
         """What the probe saw; ProbeRefused if it will not be done."""
 
 
@@ -71,7 +71,7 @@ class ProbeTimeouts:
 
 
 async def probe_page(
-    request: web.Request, *, on_demand: OnDemand, timeouts: ProbeTimeouts, clock: Clock
+    request: web.Request, *, on_demand: OnDemand, timeouts: ProbeTimeouts, collector: Collector
 ) -> web.Response:
     """Do the probe that the query asks for, and tell what came of it."""
     target, module = parameter(request, "target"), parameter(request, "module", DEFAULT_MODULE)
@@ -84,7 +84,7 @@ async def probe_page(
     except ProbeRefused as refused:
         raise web.HTTPBadRequest(text=f"{refused}\n") from refused
     took = timedelta(seconds=stopwatch() - began)
-    blocks = [*_outcome(seen, took, granted), *(observed(seen, clock()) if seen else ())]
+    blocks = [*_outcome(seen, took, granted), *(collector.answered(seen) if seen else ())]
     if parameter(request, "debug", "false") == "true":
         return _transcript(target, module, seen, blocks)
     form = format_of(request)
@@ -99,7 +99,7 @@ def _granted(request: web.Request, timeouts: ProbeTimeouts) -> timedelta:
         raise web.HTTPBadRequest(text=f"{error}\n") from error
 
 
-async def _ask(on_demand: OnDemand, target: str, module: str, granted: timedelta) -> Observation | None:
+async def _ask(on_demand: OnDemand, target: str, module: str, granted: timedelta) -> Answer | None:
     try:
         async with asyncio.timeout((granted + _BACKSTOP).total_seconds()):
             return await on_demand.probe(target, module, timeout=granted)
@@ -107,7 +107,7 @@ async def _ask(on_demand: OnDemand, target: str, module: str, granted: timedelta
         return None
 
 
-def _outcome(seen: Observation | None, took: timedelta, granted: timedelta) -> list[Block]:
+def _outcome(seen: Answer | None, took: timedelta, granted: timedelta) -> list[Block]:
     durations = seen.durations if isinstance(seen, GreetingObservation) else {}
     return [
         single(families.PROBE_SUCCESS, int(seen is not None and is_success(seen))),
@@ -117,7 +117,7 @@ def _outcome(seen: Observation | None, took: timedelta, granted: timedelta) -> l
     ]
 
 
-def _transcript(target: str, module: str, seen: Observation | None, blocks: Sequence[Block]) -> web.Response:
+def _transcript(target: str, module: str, seen: Answer | None, blocks: Sequence[Block]) -> web.Response:
     story = describe(seen) if seen else ["result: no answer within the timeout"]
     lines = "".join(f"{line}\n" for line in (f"target: {target}", f"module: {module}", *story))
     return web.Response(

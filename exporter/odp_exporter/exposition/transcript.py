@@ -5,48 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odp_exporter.observations import (
-    CacheObservation,
-    CacheResult,
     GreetingObservation,
-    HostObservation,
-    Observation,
     OcpObservation,
     OcpResult,
     Phase,
     PingObservation,
     PingResult,
 )
+from odp_exporter.ondemand import Answer
 
 
-def is_success(observation: Observation) -> bool:
+def is_success(answer: Answer) -> bool:
     """The probe found everything well."""
-    match observation:
+    match answer:
         case GreetingObservation():
-            return observation.is_ok
+            return answer.is_ok
         case PingObservation():
-            return observation.result is PingResult.OK
-        case HostObservation():
-            return bool(observation.processes)
-        case CacheObservation():
-            return all(file.result is CacheResult.OK for file in observation.files)
+            return answer.result is PingResult.OK
         case OcpObservation():
-            return all(reply.result is OcpResult.OK for reply in observation.endpoints)
+            return all(reply.result is OcpResult.OK for reply in answer.endpoints)
 
 
-def describe(observation: Observation) -> Iterator[str]:
+def describe(answer: Answer) -> Iterator[str]:
     """What was seen, line by line and in the order in which it happened."""
-    match observation:
+    match answer:
         case GreetingObservation():
-            yield from _greeting(observation)
+            yield from _greeting(answer)
         case PingObservation():
-            yield f"result: {observation.result}{_because(observation.detail)}"
-        case HostObservation():
-            yield f"processes: {', '.join(str(each.identity.pid) for each in observation.processes) or 'none'}"
-            yield from (f"not seen: {reason}" for reason in observation.unseen)
-        case CacheObservation():
-            yield from (f"{file.file}: {file.result}{_because(file.detail)}" for file in observation.files)
+            yield f"result: {answer.result}{_because(answer.detail)}"
         case OcpObservation():
-            for reply in observation.endpoints:
+            for reply in answer.endpoints:
                 subject = f"{reply.endpoint} of {reply.cluster}" if reply.cluster else reply.endpoint
                 status = f", HTTP status {reply.status}" if reply.status else ""
                 yield f"{subject}: {reply.result}{status}, {_milliseconds(reply.seconds)}{_because(reply.detail)}"

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 PATHS = ("/", "/metrics", "/probe?target=&module=", "/-/healthy", "/-/ready", "/-/reload (POST)")
 MAX_BODY_BYTES = 1024
 """No request has a use for a body."""
+MAX_PROBLEMS = 100
+"""Mistakes of a configuration that a reply names; nobody mends more at a time."""
 
 _HEADERS = {
     "Server": "odp-exporter",
@@ -77,6 +79,7 @@ class _Pages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._process = _process_metrics()
+        self._was_ready = False
 
     async def landing(self, _: web.Request) -> web.Response:
         collector = self._site.collector
@@ -93,13 +96,15 @@ class _Pages:
 
     async def probe(self, request: web.Request) -> web.Response:
         site = self._site
-        return await probe_page(request, on_demand=site.on_demand, timeouts=site.timeouts, clock=site.collector.clock)
+        return await probe_page(request, on_demand=site.on_demand, timeouts=site.timeouts, collector=site.collector)
 
     async def healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="odp-exporter is healthy.\n")
 
     async def ready(self, _: web.Request) -> web.Response:
-        if self._site.is_ready():
+        # A target that is added later must not take the exporter out of service.
+        self._was_ready = self._was_ready or self._site.is_ready()
+        if self._was_ready:
             return web.Response(text="odp-exporter is ready.\n")
         return web.Response(status=503, text="odp-exporter is not ready: some target was not probed yet.\n")
 
@@ -107,7 +112,9 @@ class _Pages:
         problems = await self._site.reload()
         if not problems:
             return web.Response(text="configuration reloaded\n")
-        lines = "".join(f"{problem}\n" for problem in problems)
+        lines = "".join(f"{problem}\n" for problem in problems[:MAX_PROBLEMS])
+        if len(problems) > MAX_PROBLEMS:
+            lines += f"and {len(problems) - MAX_PROBLEMS} more (`odp-exporter check FILE` names them all)\n"
         return web.Response(status=500, text=f"the configuration was not reloaded, the former one stays:\n{lines}")
 
 

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from odp_exporter.observations import ClusterServers, OcpResult
 from odp_exporter.odp_json import Json
-from odp_exporter.root_services import META_DATABASE, RootServiceError, RootServices, WrongRole, parse
+from odp_exporter.root_services import (
+    MAX_NAME,
+    META_DATABASE,
+    RootServiceError,
+    RootServices,
+    WrongRole,
+    parse,
+    too_long,
+)
 from odp_exporter.settings import quoted
 
 from .envelope import OcpError, unwrapped
@@ -58,6 +66,8 @@ def parse_config(body: bytes) -> ConfigReply:
         raise OcpError(OcpResult.NO_CLUSTERS, "the configuration lists no cluster")
     seen = set()
     for cluster in clusters:
+        if len(cluster.name) > MAX_NAME:
+            raise OcpError(OcpResult.DATA, too_long(cluster.name))
         if cluster.name in seen:
             raise OcpError(OcpResult.DUPLICATE_CLUSTER, f"cluster {quoted(cluster.name)} is listed twice")
         seen.add(cluster.name)

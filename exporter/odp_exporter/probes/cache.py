@@ -13,7 +13,7 @@ from pathlib import Path
 
 from odp_exporter.cache import container, idc_list, rslist
 from odp_exporter.cache.content import ContentError
-from odp_exporter.files import FileError, FileMissing, Snapshot, read_from
+from odp_exporter.files import FileError, FileForbidden, FileMissing, Snapshot, read_from
 from odp_exporter.observations import (
     CacheFile,
     CacheFileObservation,
@@ -99,8 +99,7 @@ def _read_copy(home: Path, file: CacheFile) -> _Copy:
     """The first copy that can be read at all: a bad checksum is no reason for ODP to try the next one."""
     found = _first_readable(home, FILE_NAMES[file])
     if isinstance(found, FileError):
-        result = CacheResult.MISSING if isinstance(found, FileMissing) else CacheResult.UNREADABLE
-        return _Copy(CacheFileObservation(file, result, detail=str(found)))
+        return _Copy(CacheFileObservation(file, _why_not(found), detail=str(found)))
     path, snapshot = found
     seen = CacheFileObservation(file, CacheResult.OK, path, _moment(snapshot.modified), snapshot.size)
     if snapshot.size > MAX_FILE_BYTES:
@@ -110,6 +109,16 @@ def _read_copy(home: Path, file: CacheFile) -> _Copy:
         return _Copy(seen, container.decode(snapshot.content, compressed=file is CacheFile.CONFIG_SERVER))
     except container.ContainerError as error:
         return _Copy(replace(seen, result=error.result, detail=str(error)))
+
+
+def _why_not(error: FileError) -> CacheResult:
+    match error:
+        case FileMissing():
+            return CacheResult.MISSING
+        case FileForbidden():
+            return CacheResult.FORBIDDEN
+        case _:
+            return CacheResult.UNREADABLE
 
 
 def _first_readable(home: Path, name: str) -> tuple[Path, Snapshot] | FileError:
@@ -127,6 +136,9 @@ def _read_first(copies: list[Path]) -> tuple[Path, Snapshot] | FileError:
     for path in copies:
         try:
             return path, read_from(path, 0, limit=MAX_FILE_BYTES + 1)
+        except FileForbidden as error:
+            # Not passed over: what is closed to this user is most likely open to ODP.
+            return error
         except FileError as error:
             reasons.append(error)
     return next((reason for reason in reasons if not isinstance(reason, FileMissing)), reasons[0])

@@ -2,9 +2,10 @@
 
 One round is the version, the configuration and the root services of every
 cluster that it lists; the meta database's are not asked for, because OCP need
-not have them (odp-facts 1.8). Every request has a connection of its own and is
-one attempt, as those of a running ODP are. Nothing is retried, cached or
-decompressed, and no environment variable counts.
+not have them (odp-facts 1.8). It has an end, so that a slow OCP shows as slow.
+Every request has a connection of its own and is one attempt, as those of a
+running ODP are. Nothing is retried, cached or decompressed, and no environment
+variable counts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Generic, TypeVar
 from urllib.parse import urljoin
 
@@ -37,6 +39,10 @@ MAX_CONFIG_BYTES = 512 * 1024
 MAX_RS_LIST_BYTES = 16 * 1024
 MAX_CLUSTERS = 200
 """Clusters whose root services are asked for in one round; more would take minutes."""
+MAX_ROUND = timedelta(seconds=60)
+"""The clusters that are left then are not asked for in this round."""
+MIN_ROUND = timedelta(seconds=3 * TIMEOUT_SECONDS)
+"""Even of a short interval: the version, the configuration and one RS list, each as slow as can be."""
 MAX_CONCURRENT = 4
 """RS list requests under way at a time: OCP is to be measured, not loaded."""
 
@@ -58,23 +64,28 @@ def open_session() -> aiohttp.ClientSession:
 
 
 async def ask(ocp: Ocp, *, session: aiohttp.ClientSession, clock: Clock) -> OcpObservation:
-    """One round of questions to *ocp*."""
-    at = clock()
+    """One round of questions to *ocp*, dated by its end."""
+    no_more_after = stopwatch() + round_limit(ocp.interval).total_seconds() - TIMEOUT_SECONDS
     questioner = _Questioner(session, ocp.http_proxy)
     version = await questioner.ask(Endpoint.VERSION, version_url(ocp.url), MAX_CONFIG_BYTES, parse_version)
     config = await questioner.ask(Endpoint.CONFIG, ocp.url, MAX_CONFIG_BYTES, parse_config)
     if config.reply is None:
         not_asked = _not_asked("the configuration did not come")
-        return OcpObservation(ocp.name, at, (version.seen, config.seen, not_asked), version.reply)
-    rs_lists = await _ask_rs_lists(config.reply.clusters[:MAX_CLUSTERS], questioner)
+        return OcpObservation(ocp.name, clock(), (version.seen, config.seen, not_asked), version.reply)
+    rs_lists = await _ask_rs_lists(config.reply.clusters[:MAX_CLUSTERS], questioner, no_more_after)
     return OcpObservation(
         ocp.name,
-        at,
+        clock(),
         (version.seen, _noted(config.seen, config.reply), *(answer.seen for answer in rs_lists)),
         config.reply.version,
         tuple(cluster.name for cluster in config.reply.clusters),
         tuple(servers for answer in rs_lists for servers in answer.reply or ()),
     )
+
+
+def round_limit(interval: timedelta) -> timedelta:
+    """How long a round may take: not so long that the one before it would count as stale."""
+    return min(MAX_ROUND, max(interval, MIN_ROUND))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +216,16 @@ def _explained_tls(error: BaseException) -> str:
 
 
 async def _ask_rs_lists(
-    clusters: tuple[ClusterUrl, ...], questioner: _Questioner
+    clusters: tuple[ClusterUrl, ...], questioner: _Questioner, no_more_after: float
 ) -> list[_Answer[tuple[ClusterServers, ...]]]:
     slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def ask_one(cluster: ClusterUrl) -> _Answer[tuple[ClusterServers, ...]]:
         if not cluster.url:
-            return _Answer(replace(_not_asked("the configuration gives no URL"), cluster=cluster.name), None)
+            return _Answer(_not_asked("the configuration gives no URL", cluster.name), None)
         async with slots:
+            if stopwatch() > no_more_after:
+                return _Answer(_not_asked("OCP is slow: the time for this round is over", cluster.name), None)
             answer = await questioner.ask(
                 Endpoint.RS_LIST,
                 rs_list_url(cluster.url),
@@ -226,8 +239,8 @@ async def _ask_rs_lists(
     return [task.result() for task in tasks]
 
 
-def _not_asked(why: str) -> EndpointObservation:
-    return EndpointObservation(Endpoint.RS_LIST, OcpResult.NOT_ASKED, 0, 0.0, why)
+def _not_asked(why: str, cluster: str | None = None) -> EndpointObservation:
+    return EndpointObservation(Endpoint.RS_LIST, OcpResult.NOT_ASKED, 0, 0.0, why, cluster)
 
 
 def _noted(seen: EndpointObservation, config: ConfigReply) -> EndpointObservation:

@@ -43,13 +43,28 @@ def _cluster_servers(cache: CacheObservation, _: Moment) -> Iterable[tuple[Label
     return [({"ob_cluster": name}, len(found)) for name, found in servers.items()]
 
 
+def _present(file: CacheFileObservation, _: Moment) -> float | None:
+    return None if file.result is CacheResult.FORBIDDEN else int(file.result is not CacheResult.MISSING)
+
+
+def _valid(file: CacheFileObservation, _: Moment) -> float | None:
+    return None if file.result is CacheResult.FORBIDDEN else int(file.result is CacheResult.OK)
+
+
+def _clusters(cache: CacheObservation, _: Moment) -> Values:
+    known = {file.file: file.result for file in cache.files}
+    if known.get(CacheFile.RSLIST) is CacheResult.FORBIDDEN:
+        return None
+    return len({entry.cluster for entry in cache.clusters})
+
+
 TABLE: Table[CacheObservation] = (
-    Row(families.ODP_CACHE_PRESENT, _of_files(lambda file, _: int(file.result is not CacheResult.MISSING))),
-    Row(families.ODP_CACHE_VALID, _of_files(lambda file, _: int(file.result is CacheResult.OK))),
+    Row(families.ODP_CACHE_PRESENT, _of_files(_present)),
+    Row(families.ODP_CACHE_VALID, _of_files(_valid)),
     OpenRow(families.ODP_CACHE_RESULT, _cache_results),
     Row(families.ODP_CACHE_LAST_WRITE, _of_files(_last_write)),
     Row(families.ODP_CACHE_AGE, _of_files(_age)),
-    Row(families.ODP_CACHE_CLUSTERS, lambda cache, _: len({entry.cluster for entry in cache.clusters})),
+    Row(families.ODP_CACHE_CLUSTERS, _clusters),
     OpenRow(families.ODP_CACHE_CLUSTER_SERVERS, _cluster_servers),
 )
 """What an ODP's cache files are worth."""

@@ -33,6 +33,11 @@ def present_state(record: OdpRecord, moment: Moment) -> State:
     return record.health.state if latest and moment.is_fresh(latest.at) else State.UNKNOWN
 
 
+def _up(greeting: GreetingObservation, _: Moment) -> Values:
+    # Of a fault of the exporter's own, nothing follows for the ODP.
+    return None if greeting.result is ProbeResult.INTERNAL_ERROR else int(greeting.is_ok)
+
+
 def _info(record: OdpRecord, _: Moment) -> Iterable[tuple[Labels, float]]:
     target, host = record.target, record.host
     version = host.version if host and host.version else ""
@@ -61,7 +66,7 @@ COUNTED: Table[OdpRecord] = (
 """What is counted for every ODP, probed already or not."""
 
 TABLE: Table[GreetingObservation] = (
-    Row(families.ODP_UP, lambda greeting, _: int(greeting.is_ok)),
+    Row(families.ODP_UP, _up),
     OpenRow(families.ODP_PROBE_RESULT, lambda greeting, _: [({"result": greeting.result}, 1)]),
 )
 """What a recent greeting says."""
@@ -80,5 +85,5 @@ POOL_COUNTED: Table[ProbeRecord] = (
 )
 """What is counted for every pool with an address."""
 
-POOL: Table[GreetingObservation] = (Row(families.ODP_POOL_UP, lambda greeting, _: int(greeting.is_ok)),)
+POOL: Table[GreetingObservation] = (Row(families.ODP_POOL_UP, _up),)
 """What a recent greeting through the load balancer says."""

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from odp_exporter.exposition import families
 from odp_exporter.exposition.rendering import Values
 from odp_exporter.observations import Cause, HostObservation, Process, Watchdog
+from odp_exporter.procfs import parameters
 
-from . import parameters
 from .row import Moment, Row, Table
 
+_COUNT = re.compile(r"[0-9]{1,15}")
 
-def _living(host: HostObservation) -> list[Process]:
-    return [process for process in host.processes if process.state not in {"Z", "X"}]
+
+def _processes(host: HostObservation, _: Moment) -> Values:
+    if host.processes:
+        return len(host.processes)
+    return None if host.is_listening is None else int(host.is_listening)
 
 
 def _of_process(take: Callable[[Process], float | None]) -> Callable[[HostObservation, Moment], Values]:
     # The oldest one: of a hot restart it is the one that still serves, and one
     # started in vain on a taken port comes and goes.
-    return lambda host, _: take(living[0]) if (living := _living(host)) else None
+    return lambda host, _: take(host.processes[0]) if host.processes else None
 
 
 def _parameter(host: HostObservation, name: str) -> str | None:
@@ -27,13 +32,14 @@ def _parameter(host: HostObservation, name: str) -> str | None:
 
 
 def _connections_limit(host: HostObservation, _: Moment) -> Values:
+    value = _parameter(host, "client_max_connections") or ""
     # 0 means no limit, and a division by it would be an alert.
-    return parameters.count(_parameter(host, "client_max_connections")) or None
+    return int(value) or None if _COUNT.fullmatch(value) else None
 
 
 def _booleans(host: HostObservation, _: Moment) -> Values:
-    names = families.ODP_PARAMETER.closed[0].values
-    return tuple(parameters.boolean(_parameter(host, name)) for name in names)
+    values = [parameters.boolean(_parameter(host, name)) for name in families.ODP_PARAMETER.closed[0].values]
+    return tuple(None if value is None else int(value) for value in values)
 
 
 def _last_core(host: HostObservation, _: Moment) -> Values:
@@ -41,7 +47,9 @@ def _last_core(host: HostObservation, _: Moment) -> Values:
 
 
 TABLE: Table[HostObservation] = (
-    Row(families.ODP_PROCESSES, lambda host, _: len(_living(host))),
+    Row(families.ODP_PROCESSES, _processes),
+    Row(families.ODP_HOT_RESTARTING, lambda host, _: int(host.is_hot_restarting)),
+    Row(families.ODP_UNSEEN, lambda host, _: len(host.unseen)),
     Row(families.ODP_PROCESS_START_TIME, _of_process(lambda process: process.started.timestamp())),
     Row(families.ODP_PROCESS_RESIDENT_MEMORY, _of_process(lambda process: process.resident_bytes)),
     Row(families.ODP_PROCESS_CPU, _of_process(lambda process: process.cpu_seconds)),
