@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import IO
 
 import pytest
 
@@ -55,3 +57,40 @@ def test_libraries_say_warnings_at_most_and_aiohttp_nothing(level: str, count: i
     assert count == len(written)
     assert all(line.startswith("ts=") for line in written)
     assert not [line for line in written if "handling request" in line or "well" in line]
+
+
+MUCH = """
+import sys
+import structlog
+from odp_exporter import logs
+
+logs.configure(logs.LogLevel.INFO, logs.LogFormat.LOGFMT)
+for number in range(20_000):
+    structlog.get_logger().info("much", number=number)
+print("done", flush=True)
+"""
+
+
+def written_to(stderr: IO[str] | int) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # noqa: S603 - this Python
+        [sys.executable, "-c", MUCH], stdout=subprocess.PIPE, stderr=stderr, check=False, timeout=60
+    )
+
+
+def test_a_full_disk_costs_the_log_and_nothing_else() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device, not a path of ours
+        done = written_to(full)
+
+    assert (0, b"done\n") == (done.returncode, done.stdout)
+
+
+def test_a_reader_that_stalls_costs_lines_and_no_time() -> None:
+    """Nobody reads this pipe, which holds 64 KiB."""
+    reading, writing = os.pipe()
+    try:
+        done = written_to(writing)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+    assert (0, b"done\n") == (done.returncode, done.stdout)

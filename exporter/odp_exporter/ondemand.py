@@ -9,6 +9,7 @@ so that nobody can move the counters by asking.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +24,9 @@ from .targets import Address, Target, TargetPattern, parse_address
 
 Answer = GreetingObservation | PingObservation | OcpObservation
 """What a probe on demand gives; of a pool it carries the pool's name, unless an ODP has the same."""
+AT_A_TIME = 20
+"""How many probes on demand may be under way, so that they never delay those of the schedule."""
+
 Module = Callable[[str, timedelta], Awaitable[Answer]]
 """Probes the target of this name or address within this time."""
 
@@ -37,6 +41,10 @@ class TargetNotAllowed(ProbeRefused):
 
 class ModuleUnknown(ProbeRefused):
     """There is no module of this name, or it is switched off."""
+
+
+class TooManyProbes(ProbeRefused):
+    """As many probes on demand as may be are under way."""
 
 
 class OnDemand:
@@ -54,6 +62,7 @@ class OnDemand:
         self._greeting_settings = greeting
         self._ping_settings = ping
         self._allowed = tuple(allowed)
+        self._slots = asyncio.Semaphore(AT_A_TIME)
         self._modules: Mapping[str, Module] = {"greeting": self._greeting, "ping": self._ping, "ocp": self._ocp}
 
     @property
@@ -68,18 +77,22 @@ class OnDemand:
             if module == "ping":
                 message = "module ping is switched off (set ping.password_file in the configuration)"
             raise ModuleUnknown(message)
-        return await self._modules[module](target, timeout)
+        if self._slots.locked():
+            message = f"{AT_A_TIME} probes on demand are under way (try again)"
+            raise TooManyProbes(message)
+        async with self._slots:
+            return await self._modules[module](target, timeout)
 
     async def _greeting(self, name: str, timeout: timedelta) -> Answer:
         target = self._target(name)
         deadlines = self._greeting_settings.deadlines.within(timeout)
-        async with self._means.slots:
-            return await probe(target.name, target.address, deadlines=deadlines, clock=self._means.clock)
+        return await probe(target.name, target.address, deadlines=deadlines, clock=self._means.clock)
 
     async def _ping(self, name: str, timeout: timedelta) -> Answer:
         assert self._ping_settings is not None  # noqa: S101 - or the module would not be in modules
         settings = replace(self._ping_settings, timeout=min(timeout, self._ping_settings.timeout))
-        return await asyncio.to_thread(ping, self._target(name), settings=settings, clock=self._means.clock)
+        once = functools.partial(ping, self._target(name), settings=settings, clock=self._means.clock)
+        return await asyncio.get_running_loop().run_in_executor(self._means.ping_threads, once)
 
     async def _ocp(self, name: str, timeout: timedelta) -> Answer:
         record = self._means.store.ocps.get(name)

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from odp_exporter.clock import stopwatch
 from odp_exporter.observations import GreetingObservation
-from odp_exporter.ondemand import Answer, ProbeRefused, TargetNotAllowed
+from odp_exporter.ondemand import Answer, ProbeRefused, TargetNotAllowed, TooManyProbes
 from odp_exporter.settings import quoted
 
 from . import families
@@ -26,6 +26,8 @@ from .rendering import Block, Format, page
 from .replies import format_of, parameter, reply
 from .transcript import describe, is_success
 
+MIN_SECONDS = 0.01
+"""In less than that even a healthy ODP would be called silent."""
 DEFAULT_MODULE = "greeting"
 """What is done when the query names no module."""
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
@@ -64,7 +66,7 @@ class ProbeTimeouts:
             message = f"{TIMEOUT_HEADER}: not a number of seconds: {quoted(header)} (try '10')"
             raise ValueError(message)
         offset = self.offset.total_seconds()
-        if seconds <= offset:
+        if seconds < offset + MIN_SECONDS:
             message = f"{TIMEOUT_HEADER}: {header}s leave no time, {offset:g}s are kept back (raise scrape_timeout)"
             raise ValueError(message)
         return timedelta(seconds=min(seconds - offset, self.limit.total_seconds()))
@@ -81,6 +83,8 @@ async def probe_page(
         seen = await _ask(on_demand, target, module, granted)
     except TargetNotAllowed as refused:
         raise web.HTTPForbidden(text=f"{refused}\n") from refused
+    except TooManyProbes as refused:
+        raise web.HTTPServiceUnavailable(text=f"{refused}\n") from refused
     except ProbeRefused as refused:
         raise web.HTTPBadRequest(text=f"{refused}\n") from refused
     took = timedelta(seconds=stopwatch() - began)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from odp_exporter.yamlfiles.problems import ConfigError
 
 from . import access
 from .access import Access
+from .entrance import HANDSHAKE_SECONDS, Entrance
 from .gate import Gate
 
 log = structlog.get_logger()
@@ -69,14 +70,15 @@ async def serve(  # noqa: PLR0913 - one call, at start; each is a different coll
             app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=grace.total_seconds()
         )
         await runner.setup()
+        door = _Door(runner, sockets)
         try:
-            door = _Door(runner, sockets)
             await door.open(now)
             bound = tuple(Address(*each.getsockname()[:2]) for each in sockets)
             log.info("listening", addresses=[str(address) for address in bound], tls=now.tls is not None)
             on_bound(bound)
             await _follow(now, gate, door, check_every)
         finally:
+            door.close()
             await runner.cleanup()
 
 
@@ -84,21 +86,36 @@ class _Door:
     """The listening sockets, and the TLS context under which they accept."""
 
     def __init__(self, runner: web.AppRunner, sockets: Sequence[socket.socket]) -> None:
-        self._runner = runner
+        assert runner.server is not None  # noqa: S101 - it is set up
+        self._entrance = Entrance(runner.server)
         self._sockets = sockets
-        self._sites: list[web.SockSite] = []
+        self._servers: list[asyncio.Server] = []
 
     async def open(self, current: Access) -> None:
         """Accept under *current* from now on; no connection is lost between two of them."""
-        former = self._sites
-        # A site closes its socket, so each gets its own of the same kernel socket.
-        self._sites = [
-            web.SockSite(self._runner, each.dup(), ssl_context=current.tls, backlog=BACKLOG) for each in self._sockets
+        former, loop = self._servers, asyncio.get_running_loop()
+        # A server closes its socket, so each gets its own of the same kernel socket.
+        self._servers = [
+            await loop.create_server(
+                self._entrance,
+                sock=each.dup(),
+                ssl=current.tls,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if current.tls else None,
+            )
+            for each in self._sockets
         ]
-        for site in self._sites:
-            await site.start()
-        for site in former:
-            await site.stop()
+        _close(former)
+
+    def close(self) -> None:
+        """Accept nobody any more; those who are in may stay."""
+        _close(self._servers)
+        self._entrance.close()
+
+
+def _close(servers: Iterable[asyncio.Server]) -> None:
+    for server in servers:
+        server.close()
 
 
 async def _follow(current: Access, gate: Gate, door: _Door, check_every: timedelta) -> None:
