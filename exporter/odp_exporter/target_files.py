@@ -43,11 +43,18 @@ def parse_pattern(value: object) -> str:
     raise ValueError(message)
 
 
+def parse_patterns(value: object) -> object:
+    """At least one pattern: none would quietly probe nothing."""
+    if isinstance(value, list | tuple) and not value:
+        raise ValueError("no pattern of target files in it (try ['targets/*.yml'])")
+    return value
+
+
 @settings_block(frozen=True, slots=True, config=STRICT)
 class FileDiscovery:
     """Where target files are, and how often they are read."""
 
-    files: tuple[Annotated[str, BeforeValidator(parse_pattern)], ...]
+    files: Annotated[tuple[Annotated[str, BeforeValidator(parse_pattern)], ...], BeforeValidator(parse_patterns)]
     refresh_interval: Interval = timedelta(seconds=30)
 
     def based_on(self, directory: Path) -> FileDiscovery:

@@ -89,6 +89,19 @@ def parse_address(value: object) -> Address:
     return Address(canonical, parse_port(port))
 
 
+def parse_probed_address(value: object) -> Address:
+    """An address at which one server can be asked."""
+    address = parse_address(value)
+    try:
+        ip = ipaddress.ip_address(address.host)
+    except ValueError:
+        return address
+    if ip.is_unspecified or ip.is_multicast:
+        message = f"no address of one server: {quoted(str(address))} (name the one to ask, for example '127.0.0.1')"
+        raise ValueError(message)
+    return address
+
+
 def _canonical_host(host: str) -> str | None:
     """One spelling for each host, so that equal addresses are equal; None for what is no host."""
     if host.startswith("[") and host.endswith("]"):
@@ -136,7 +149,7 @@ def parse_ocp_url(value: object) -> str:
     return url
 
 
-AddressField = Annotated[Address, BeforeValidator(parse_address)]
+AddressField = Annotated[Address, BeforeValidator(parse_probed_address)]
 Name = Annotated[str, BeforeValidator(parse_name)]
 OcpUrl = Annotated[str, PlainValidator(parse_ocp_url)]
 Labels = Mapping[Annotated[str, BeforeValidator(parse_label_name)], str]
