@@ -196,7 +196,7 @@ async def test_a_connection_to_oneself_counts_as_refused(monkeypatch: pytest.Mon
             super().__init__(family, kind)
             self.bind((address.host, address.port))
 
-    monkeypatch.setattr("odp_exporter.probes.greeting.socket.socket", SelfConnecting)
+    monkeypatch.setattr("odp_exporter.connecting.socket.socket", SelfConnecting)
     seen = await probed(address)
 
     assert (ProbeResult.REFUSED, True) == (seen.result, seen.detail.endswith("the probe was connected to itself"))

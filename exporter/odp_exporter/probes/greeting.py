@@ -9,25 +9,20 @@ in odp-facts 4.3.
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
-import os
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic.dataclasses import dataclass as settings_block
 
 from odp_exporter.clock import Clock, stopwatch
+from odp_exporter.connecting import NotConnected, connect, reason
 from odp_exporter.mysql.greeting import HEADER_BYTES, MAX_PAYLOAD_BYTES, ErrorPacket, Greeting, GreetingError, parse
 from odp_exporter.observations import GreetingObservation, Phase, ProbeResult
 from odp_exporter.settings import STRICT, Duration, Interval, PositiveCount
 from odp_exporter.targets import Address
 
 _RECEIVE_BYTES = HEADER_BYTES + MAX_PAYLOAD_BYTES
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""We are out of something; that says nothing about ODP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +79,13 @@ class _Attempt:
         return f", {len(self.received)} bytes came"
 
 
-_Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
-
-
 async def probe(name: str, address: Address, *, deadlines: Deadlines, clock: Clock) -> GreetingObservation:
     """Probe *address* once; every way in which that can end is a result."""
     at, attempt = clock(), _Attempt()
     try:
         greeting = await _greeting(address, deadlines, attempt)
+    except NotConnected as failed:
+        return GreetingObservation(name, at, failed.result, {}, str(failed), peer=failed.peer)
     except _Failed as failed:
         return GreetingObservation(name, at, failed.result, attempt.durations, str(failed), peer=attempt.peer)
     version = greeting.server_version
@@ -100,109 +94,12 @@ async def probe(name: str, address: Address, *, deadlines: Deadlines, clock: Clo
 
 async def _greeting(address: Address, deadlines: Deadlines, attempt: _Attempt) -> Greeting:
     began = stopwatch()
-    connection = await _connect(address, deadlines.connect.total_seconds(), attempt)
+    connection, attempt.peer = await connect(address, deadlines.connect.total_seconds())
     with connection:
         attempt.durations[Phase.CONNECT] = (connected := stopwatch()) - began
         greeting = await _receive(connection, deadlines.greeting.total_seconds(), attempt)
         attempt.durations[Phase.GREETING] = stopwatch() - connected
         return greeting
-
-
-async def _connect(address: Address, seconds: float, attempt: _Attempt) -> socket.socket:
-    """Connect to the first address of a name that answers, in the resolver's order."""
-    loop = asyncio.get_running_loop()
-    failed = _Failed(ProbeResult.UNREACHABLE, f"{address.host}: no address")
-    endpoints = await _resolve(address, seconds)
-    # A slow resolver is not ODP's fault: connecting gets the whole deadline.
-    deadline = loop.time() + seconds
-    for index, endpoint in enumerate(endpoints):
-        attempt.peer = str(Address(*endpoint[1][:2]))
-        # One silent address must not use up the time of those after it.
-        share = (deadline - loop.time()) / (len(endpoints) - index)
-        try:
-            return await _connect_one(endpoint, share, attempt.peer)
-        except _Failed as error:
-            failed = error
-    raise failed
-
-
-async def _resolve(address: Address, seconds: float) -> Sequence[_Endpoint]:
-    literal = _literal(address)
-    if literal:
-        return [literal]
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(seconds):
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except TimeoutError as error:
-        message = f"{address.host}: no answer from the resolver within {seconds:g}s"
-        raise _Failed(ProbeResult.UNREACHABLE, message) from error
-    except (OSError, UnicodeError) as error:
-        message = f"{address.host}: does not resolve: {_reason(error)}"
-        raise _Failed(ProbeResult.UNREACHABLE, message) from error
-    return [(socket.AddressFamily(family), where) for family, _, _, _, where in found if isinstance(where[0], str)]
-
-
-def _literal(address: Address) -> _Endpoint | None:
-    try:
-        ip = ipaddress.ip_address(address.host)
-    except ValueError:
-        return None
-    return (socket.AF_INET6 if ip.version == 6 else socket.AF_INET), (address.host, address.port)  # noqa: PLR2004 - IPv6
-
-
-async def _connect_one(endpoint: _Endpoint, seconds: float, peer: str) -> socket.socket:
-    family, where = endpoint
-    try:
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    except OSError as error:
-        raise _Failed(_connect_result(error), f"{peer}: {_reason(error)}") from error
-    try:
-        async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().sock_connect(connection, where)
-        _refuse_oneself(connection, peer)
-    except TimeoutError as error:
-        if _is_connected(connection):
-            return connection
-        connection.close()
-        raise _Failed(ProbeResult.CONNECT_TIMEOUT, f"{peer}: no connection within {seconds:.3g}s") from error
-    except OSError as error:
-        connection.close()
-        raise _Failed(_connect_result(error), f"{peer}: {_reason(error)}") from error
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _is_connected(connection: socket.socket) -> bool:
-    """It came to pass after all: we were late, not the other side."""
-    try:
-        connection.getpeername()
-    except OSError:
-        return False
-    return True
-
-
-def _refuse_oneself(connection: socket.socket, peer: str) -> None:
-    # A loopback port that nobody listens on, out of the ephemeral range, may
-    # be given to the connecting socket itself, which then greets nobody.
-    if connection.getsockname() == connection.getpeername():
-        raise _Failed(ProbeResult.REFUSED, f"{peer}: nobody listens, the probe was connected to itself")
-
-
-def _connect_result(error: OSError) -> ProbeResult:
-    match error:
-        case ConnectionRefusedError():
-            return ProbeResult.REFUSED
-        case ConnectionResetError() | OSError(errno=errno.ENOTCONN):
-            return ProbeResult.RESET  # even before we could look at the connection
-        case TimeoutError():
-            return ProbeResult.CONNECT_TIMEOUT
-        case OSError(errno=number) if number in _OURS:
-            return ProbeResult.INTERNAL_ERROR
-        case _:
-            return ProbeResult.UNREACHABLE
 
 
 async def _receive(connection: socket.socket, seconds: float, attempt: _Attempt) -> Greeting:
@@ -213,7 +110,7 @@ async def _receive(connection: socket.socket, seconds: float, attempt: _Attempt)
     except GreetingError as error:
         raise _Failed(ProbeResult.MALFORMED, str(error)) from error
     except OSError as error:
-        raise _Failed(ProbeResult.RESET, _reason(error) + attempt.so_far()) from error
+        raise _Failed(ProbeResult.RESET, reason(error) + attempt.so_far()) from error
 
 
 async def _read_in_time(connection: socket.socket, seconds: float, attempt: _Attempt) -> Greeting:
@@ -249,14 +146,3 @@ async def _read_greeting(connection: socket.socket, attempt: _Attempt) -> Greeti
             return answer
         if not part:
             raise _Failed(ProbeResult.CLOSED, "closed before the greeting was whole" + attempt.so_far())
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case OSError(errno=int(number)) if not isinstance(error, socket.gaierror):
-            text = os.strerror(number)  # asyncio replaces the system's words by "Connect call failed"
-        case OSError(strerror=str(text)):
-            pass
-        case _:
-            text = str(error)
-    return text[:1].lower() + text[1:]
