@@ -41,6 +41,16 @@ async def test_a_fault_has_its_state_and_result(
     assert 0 == metrics.value("odp_up", odp="odp-1")
 
 
+async def test_an_odp_that_stopped_taking_memory_says_so(fleet: Fleet, tmp_path: Path) -> None:
+    """From 4.3 on it lives on half-dead instead of ending (odp-facts 7.5)."""
+    odp = await fleet.start_odp("odp-1")
+    async with exporter(tmp_path, naming(odp, more=FAST)) as it:
+        await it.until(lambda metrics: metrics.value("odp_memory_frozen", odp="odp-1") == 0)
+        await odp.fault(Fault.FREEZE)
+
+        await it.until(lambda metrics: metrics.value("odp_memory_frozen", odp="odp-1") == 1)
+
+
 async def test_a_greeting_that_trickles_past_its_deadline_is_hung(fleet: Fleet, tmp_path: Path) -> None:
     odp = await fleet.start_odp("odp-1")
     async with exporter(tmp_path, naming(odp, more=FAST)) as it:

@@ -22,6 +22,8 @@ def asking(ocp: Ocp) -> str:
         (Endpoint.CONFIG, Failure.STATUS, 404, ("http_status", 404)),
         (Endpoint.RS_LIST, Failure.STATUS, 503, ("http_status", 503)),
         (Endpoint.CONFIG, Failure.CLOSE, None, ("unreachable", 0)),
+        (Endpoint.VERSION, Failure.BLACKHOLE, None, ("timeout", 0)),
+        (Endpoint.CONFIG, Failure.TRICKLE, 30, ("timeout", 200)),
         (Endpoint.CONFIG, Failure.REDIRECT, 4, ("redirects", 302)),
         (Endpoint.CONFIG, Failure.HTML, None, ("not_json", 200)),
         (Endpoint.VERSION, Failure.EMPTY, None, ("empty", 200)),
