@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from .observations import ProbeResult
 from .targets import Address
@@ -15,6 +16,9 @@ from .targets import Address
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """We are out of something; that says nothing about ODP."""
 
+
+_RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="resolver")
+"""Threads for names only: a resolver that stays mute holds nobody else's."""
 
 _Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 
@@ -57,13 +61,18 @@ async def _resolve(address: Address, seconds: float) -> Sequence[_Endpoint]:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(seconds):
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            found = await loop.run_in_executor(_RESOLVERS, _looked_up, address)
     except TimeoutError as error:
         message = f"{address.host}: no answer from the resolver within {seconds:g}s"
         raise NotConnected(ProbeResult.UNREACHABLE, message) from error
     except (OSError, UnicodeError) as error:
         message = f"{address.host}: does not resolve: {reason(error)}"
         raise NotConnected(ProbeResult.UNREACHABLE, message) from error
+    return found
+
+
+def _looked_up(address: Address) -> Sequence[_Endpoint]:
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return [(socket.AddressFamily(family), where) for family, _, _, _, where in found if isinstance(where[0], str)]
 
 

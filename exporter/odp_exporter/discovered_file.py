@@ -78,12 +78,13 @@ class DiscoveredFile:
             return Discovered()
 
     def save(self, discovered: Discovered) -> None:
-        """Replace the file if there is anything new in it; a failure is tried again at the next change."""
+        """Replace the file if there is anything new in it; a failure is tried again the next time."""
         content = encode(discovered)
         if self._path is None or content == self._saved:
             return
-        self._saved = content
         try:
             replace(self._path, content)
         except FileError as error:
             log.warning("discovered ODPs not saved", reason=str(error))
+            return
+        self._saved = content

@@ -76,6 +76,7 @@ class Exporter:
         self._collector = Collector(means.store, self._situation(), means.clock)
         self._on_demand = self._new_on_demand()
         self._loading = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._loads = 0
         self._mistakes: tuple[str, ...] = ()
 
@@ -154,8 +155,11 @@ class Exporter:
 
     async def _discover(self) -> None:
         """Look for ODPs on this host, and for which of the named targets live here as well."""
-        if not self.config.is_discovering:
-            return
+        if self.config.is_discovering:
+            async with self._looking:
+                await self._look_for_odps()
+
+    async def _look_for_odps(self) -> None:
         now, host = self._means.clock(), self._means.host
         named = [target.address for target in (*self.config.odps, *self._files.targets)]
         self._local = await self._means.on_host_thread(host.local, named, now)

@@ -23,6 +23,10 @@ MAX_BYTES = 16 * 1024 * 1024
 """No file that ODP keeps in etc/ comes near this; a larger one is not read."""
 
 
+_CHUNK_BYTES = 32 * 1024
+"""A read allocates this much first, and most files, those of /proc above all, are small."""
+
+
 class FileError(Exception):
     """A file could not be read; the message names it and says why."""
 
@@ -146,7 +150,7 @@ class _Opened:
 
 def _pread_all(fd: int, offset: int, limit: int) -> bytes:
     parts = []
-    while limit > 0 and (part := os.pread(fd, min(limit, 1 << 20), offset)):
+    while limit > 0 and (part := os.pread(fd, min(limit, _CHUNK_BYTES), offset)):
         parts.append(part)
         offset += len(part)
         limit -= len(part)

@@ -3,7 +3,7 @@
 Pure. The configuration wins over a target file, a target file over discovery;
 what is left out, and why, is said. An ODP once discovered stays a target while
 it is dead, for that is when it matters; it is forgotten when it has been gone
-for `discovery.forget_after`, or on reload.
+for `discovery.forget_after`.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from .targets import Address, Target, TargetPattern, parse_address
 
 Answer = GreetingObservation | PingObservation | OcpObservation
 """What a probe on demand gives; of a pool it carries the pool's name, unless an ODP has the same."""
-AT_A_TIME = 20
-"""How many probes on demand may be under way, so that they never delay those of the schedule."""
+AT_A_TIME = 6
+"""How many probes on demand may be under way, so that they leave threads and time to those of the schedule."""
 
 Module = Callable[[str, timedelta], Awaitable[Answer]]
 """Probes the target of this name or address within this time."""

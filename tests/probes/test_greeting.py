@@ -227,14 +227,13 @@ async def test_a_greeting_that_came_while_our_own_loop_stood_still_is_ok() -> No
 
 
 async def test_a_slow_resolver_takes_nothing_from_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = asyncio.get_running_loop()
-    resolve = loop.getaddrinfo
+    resolve = socket.getaddrinfo
 
-    async def slowly(*args: Any, **kwargs: Any) -> Any:
-        await asyncio.sleep(0.25)
-        return await resolve(*args, **kwargs)
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.25)
+        return resolve(*args, **kwargs)
 
-    monkeypatch.setattr(loop, "getaddrinfo", slowly)
+    monkeypatch.setattr("odp_exporter.connecting.socket.getaddrinfo", slowly)
     with socket.create_server(("127.0.0.1", 0)) as stopped:
         seen = await probed(Address("localhost", stopped.getsockname()[1]), SOON)
 

@@ -73,7 +73,8 @@ class _Visitor(asyncio.Protocol):
             self.send_away()
 
     def data_received(self, data: bytes) -> None:
-        self._said += data
+        # Empty lines say nothing: aiohttp would skip them, and wait without end.
+        self._said = (self._said + data).lstrip(b"\r\n")
         if b"\r\n\r\n" in self._said or len(self._said) > MAX_HEADER_BYTES:
             self._let_in()
 

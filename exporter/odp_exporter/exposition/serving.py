@@ -93,19 +93,24 @@ class _Door:
 
     async def open(self, current: Access) -> None:
         """Accept under *current* from now on; no connection is lost between two of them."""
-        former, loop = self._servers, asyncio.get_running_loop()
-        # A server closes its socket, so each gets its own of the same kernel socket.
-        self._servers = [
-            await loop.create_server(
-                self._entrance,
-                sock=each.dup(),
-                ssl=current.tls,
-                backlog=BACKLOG,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if current.tls else None,
-            )
-            for each in self._sockets
-        ]
-        _close(former)
+        new: list[asyncio.Server] = []
+        try:
+            for each in self._sockets:
+                new.append(await self._server(each, current))  # noqa: PERF401 - those made are closed if one fails
+        except OSError:
+            _close(new)
+            raise
+        _close(self._servers)
+        self._servers = new
+
+    async def _server(self, listening: socket.socket, current: Access) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
+            self._entrance,
+            sock=listening.dup(),  # a server closes its socket, so each gets its own of the same kernel socket
+            ssl=current.tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if current.tls else None,
+        )
 
     def close(self) -> None:
         """Accept nobody any more; those who are in may stay."""
@@ -129,15 +134,25 @@ async def _follow(current: Access, gate: Gate, door: _Door, check_every: timedel
         # After a failure it is tried each time: the cause may lie in a file that *current* does not name.
         if problem or await asyncio.to_thread(access.fingerprint, current.paths) != current.fingerprint:
             match await asyncio.to_thread(_load, path):
-                case Access() as current:
-                    problem = ""
-                    gate.replace(current.config)
-                    await door.open(current)
-                    log.info("web configuration reloaded", file=str(path))
+                case Access() as fresh:
+                    problem = await _taken_up(fresh, gate, door)
+                    current = current if problem else fresh
                 case ConfigError(problems=problems) as error if str(error) != problem:
                     problem = str(error)
                     log.error("web configuration not reloaded, the former one stays", problems=list(map(str, problems)))
         await pacer.next(check_every)
+
+
+async def _taken_up(fresh: Access, gate: Gate, door: _Door) -> str:
+    """Serve under *fresh* from now on; gives why not, when the system refuses the sockets."""
+    try:
+        await door.open(fresh)
+    except OSError as error:
+        log.warning("web configuration not taken up yet", reason=str(error))
+        return str(error)
+    gate.replace(fresh.config)
+    log.info("web configuration reloaded")
+    return ""
 
 
 def _load(path: Path) -> Access | ConfigError:

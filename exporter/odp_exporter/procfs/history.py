@@ -26,6 +26,8 @@ from .restarts import Life, Look
 
 SETTLING = timedelta(seconds=1.5)
 """A younger process may be a launcher or a start that fails, gone after 0.1 s (odp-facts 7.1, 7.9)."""
+CORE_EXPECTED = timedelta(minutes=10)
+"""For so long after the end of a life its core may still be written."""
 _FREEZES_EARLY = "4.2.3"
 """The release that freezes at 90 % of its memory limit (odp-facts 7.5)."""
 _NO_STATUS = "exit statuses: not kept by this kernel (Linux 6.15 does), so a SIGKILL without a trace counts as a crash"
@@ -55,6 +57,8 @@ class _Watch:
     life: LifeWatch | None = None
     lives: dict[Identity, Life] = field(default_factory=dict)
     """The processes of the last look, and the known life."""
+    pids: dict[int, datetime] = field(default_factory=dict)
+    """The pids of its lives, also of those that ended a while ago, and when they were last seen."""
     is_hot: bool = False
     """At the last look a hot restart was under way."""
 
@@ -182,7 +186,9 @@ class History:
         return replace(record, version=version, main=main)
 
     def _with_cores(self, watch: _Watch, record: Record, now: datetime) -> Record:
-        pids = {pid for life in watch.lives.values() for pid in (life.identity.pid, life.logged_pid)}
+        living = {pid for life in watch.lives.values() for pid in (life.identity.pid, life.logged_pid)}
+        seen = {pid: at for pid, at in watch.pids.items() if timedelta() <= now - at < CORE_EXPECTED}
+        pids = watch.pids = seen | dict.fromkeys(living, now)
         return replace(record, cores=watch.cores.look(record.cores, home=record.home, pids=pids, now=now))
 
     def _findings(self, watch: _Watch, record: Record, *, is_hot: bool, is_present: bool) -> Findings:

@@ -213,7 +213,7 @@ def _is_same(theirs: Path, ours: Path) -> bool:
 
 def _link(path: Path) -> str | None:
     try:
-        target = str(path.readlink())
+        target = os.readlink(path)  # noqa: PTH115 - pathlib would intern its parts, look after look
         target.encode()  # a name that is no text could be shown nowhere
     except (OSError, UnicodeError):
         return None
