@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from odp_exporter.observations import Cause, Process
-from odp_exporter.procfs import processes
+from odp_exporter.procfs import cores, processes
 from odp_exporter.procfs.history import SETTLING, Findings, History
 from odp_exporter.procfs.pidfds import Pidfds
 
@@ -437,3 +437,25 @@ def test_whatever_lies_where_a_log_should_be_is_survived(host: Host, kind: str) 
     assert process is not None
     assert {} == counted(host.see([process]))
     assert {} == counted(host.see([]))
+
+
+def test_a_core_that_is_whole_only_after_the_next_life_began_counts(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under a watchdog the next life is a second away, and a core of a GiB takes longer to write."""
+    shared = tmp_path / "cores"
+    shared.mkdir()
+    pattern = f"{shared}/core.%e.%p"
+    monkeypatch.setattr(cores, "place", lambda _, home: cores.parse_pattern(pattern, has_pid=True, home=home))
+    died = host.start()
+    host.look(died, later=timedelta())
+    host.kill(signal.SIGSEGV)
+    (shared / f"core.obproxy.{died}").touch()
+    host.look(later=timedelta())
+    successor = host.start()
+    host.look(successor, later=timedelta())
+    (shared / "unrelated").touch()
+    found = host.look(successor, later=timedelta(seconds=5)).cores
+
+    assert found is not None
+    assert 1 == found.total
