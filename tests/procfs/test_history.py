@@ -190,6 +190,28 @@ def test_a_hot_restart_is_seen_while_it_lasts_and_counts_once(host: Host) -> Non
     assert not quiet.is_told_to_stop
 
 
+@needs_exit_status
+def test_a_hot_restart_during_which_the_exporter_restarts_leaves_no_false_word(host: Host) -> None:
+    """The last words of the parent are not its child's, whoever heard them."""
+    old = host.start()
+    host.look(old)
+    host.children[0].send_signal(signal.SIGWINCH)
+    stdout = host.children[0].stdout
+    assert stdout is not None
+    new = int(stdout.readline())
+    host.look(old, new)
+    host.restart_exporter()
+    host.kill(signal.SIGTERM)
+    after = host.look(new)
+    os.kill(new, signal.SIGKILL)
+    eventually(lambda: processes.read(new) is None)
+    host.look()
+    last = host.look(host.start())
+
+    assert not after.is_told_to_stop
+    assert {Cause.HOT_RESTART: 1, Cause.SIGNAL: 1} == counted(last)
+
+
 def test_a_hot_restart_between_two_looks_is_none_of_the_other_causes(host: Host) -> None:
     host.look(host.start())
     host.children[0].send_signal(signal.SIGWINCH)

@@ -59,8 +59,6 @@ class _Watch:
     """The processes of the last look, and the known life."""
     pids: dict[int, datetime] = field(default_factory=dict)
     """The pids of its lives, also of those that ended a while ago, and when they were last seen."""
-    is_hot: bool = False
-    """At the last look a hot restart was under way."""
 
 
 class History:
@@ -178,12 +176,12 @@ class History:
         is_new = known.account.life is None or known.account.life.identity != record.account.life.identity
         if is_new:
             watch.logs.begin()
-        was_hot, watch.is_hot = watch.is_hot, is_hot
+        was_hot = known.is_hot
         if was_hot and not is_hot:
             watch.logs.forget()
         # While a parent hands over, its last words must not be taken for its child's.
         main = watch.logs.end if is_new or is_hot or was_hot or record.main is None else record.main
-        return replace(record, version=version, main=main)
+        return replace(record, version=version, main=main, is_hot=is_hot)
 
     def _with_cores(self, watch: _Watch, record: Record, now: datetime) -> Record:
         living = {pid for life in watch.lives.values() for pid in (life.identity.pid, life.logged_pid)}

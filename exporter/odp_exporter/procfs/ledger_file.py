@@ -40,6 +40,8 @@ class Record:
     """How far obproxy_diagnosis.log is read."""
     version: str | None = None
     cores: Tally = field(default_factory=Tally)
+    is_hot: bool = False
+    """At the last look a hot restart was under way: what its parent says is not its child's."""
 
 
 @dataclass(frozen=True, slots=True)
