@@ -92,7 +92,7 @@ async def test_a_slow_start_is_starting_until_it_serves(fleet: Fleet, tmp_path: 
         await it.until_state("odp-1", "serving")
         odp.kill()
         await it.until_state("odp-1", "down")
-        await odp.fault(Fault.SLOW_START, 2)
+        await odp.fault(Fault.SLOW_START, 4)
         await odp.start(waits=False)
         await it.until_state("odp-1", "starting")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from odp_exporter.files import FileMissing
 from odp_exporter.procfs.sockets import listeners
-from odp_exporter.procfs.survey import Candidate, Survey, View
+from odp_exporter.procfs.survey import DESERTED_RESCAN, Candidate, Survey, View
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 RESCAN = timedelta(seconds=5)
@@ -228,6 +228,16 @@ def test_a_clock_that_was_set_back_does_not_put_off_the_scan(proc: Path) -> None
     entry(proc, 42)
 
     assert survey.look(NOON - timedelta(days=1), (), ()).candidates
+
+
+def test_while_nobody_listens_on_a_watched_port_a_starting_odp_is_found_soon(proc: Path) -> None:
+    """It listens last of all; before that, only a scan finds it."""
+    survey = Survey(rescan=RESCAN, proc=proc)
+    survey.look(NOON, (), (2883,))
+    entry(proc, 42)
+
+    assert not survey.look(NOON + timedelta(milliseconds=100), (), (2883,)).candidates
+    assert survey.look(NOON + DESERTED_RESCAN, (), (2883,)).candidates
 
 
 def test_a_host_without_proc_is_one_error(tmp_path: Path) -> None:

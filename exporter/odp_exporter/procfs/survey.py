@@ -26,6 +26,9 @@ NAME = "obproxy"
 """The program's name: of its file, of its main thread, or of its first argument (odp-facts 7.3)."""
 WATCHDOG_SCRIPT = "obproxyd.sh"
 
+DESERTED_RESCAN = timedelta(seconds=1)
+"""How often all pids are gone through while nobody listens on a watched port."""
+
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 
 
@@ -90,17 +93,20 @@ class Survey:
         inodes = frozenset(listener.inode for listener in listeners)
         watched = frozenset(listener.inode for listener in listeners if listener.address.port in ports)
         known = self._refreshed(self._candidates, inodes)
-        if self._is_scan_due(now, watched) or known.keys() != self._candidates.keys():
+        is_deserted = not set(ports) <= {listener.address.port for listener in listeners}
+        if self._is_scan_due(now, watched, is_deserted=is_deserted) or known.keys() != self._candidates.keys():
             known = self._scan(inodes)
             self._scanned, self._watched = now, watched
         self._candidates = known
         return View(tuple(sorted(known.values(), key=_age)), self._scripts)
 
-    def _is_scan_due(self, now: datetime, watched: frozenset[int]) -> bool:
+    def _is_scan_due(self, now: datetime, watched: frozenset[int], *, is_deserted: bool) -> bool:
+        if self._scanned is None or watched != self._watched:
+            return True
+        # Somebody may be starting who does not listen yet.
+        wait = min(self._rescan, DESERTED_RESCAN) if is_deserted else self._rescan
         # A clock that was set back must not put the next scan off.
-        return (
-            self._scanned is None or watched != self._watched or not timedelta() <= now - self._scanned < self._rescan
-        )
+        return not timedelta() <= now - self._scanned < wait
 
     def _scan(self, inodes: frozenset[int]) -> dict[int, Candidate]:
         self._boot = processes.boot(self._proc)
