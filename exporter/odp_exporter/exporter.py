@@ -137,16 +137,15 @@ class Exporter:
         log.error("configuration not reloaded, the former one stays", problems=problems[:LOGGED], count=len(problems))
         return problems
 
-    async def _read_files(self) -> bool:
+    async def _read_files(self) -> None:
         config, before = self.config, self._files
         files = await asyncio.to_thread(load_targets, config, before)
         if config is not self.config:
-            return True  # a reload came between, and has read its own
+            return  # a reload came between, and has read its own
         self._files = files
         if files.problems and files.problems != before.problems:
             first = [str(problem) for problem in files.problems[:LOGGED]]
             log.warning("target files have mistakes", problems=first, count=len(files.problems))
-        return True
 
     async def _remember(self) -> None:
         """Begin with what an earlier run has discovered."""
