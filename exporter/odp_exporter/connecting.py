@@ -1,26 +1,60 @@
-"""TCP connections: names, fallback from one address to the next, deadlines, and why it did not come to one."""
+"""TCP connections: fallback from one address to the next, deadlines, and why it did not come to one."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import os
 import socket
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
 
 from .observations import ProbeResult
+from .poller import CONNECTED, READABLE, Watch, poller
+from .resolving import Endpoint, endpoints
 from .targets import Address
 
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""We are out of something; that says nothing about ODP."""
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
+"""We are out of something; that says nothing about ODP. Of local ports: see _has_a_way."""
 
 
-_RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="resolver")
-"""Threads for names only: a resolver that stays mute holds nobody else's."""
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connected socket under watch; closed when its context ends."""
 
-_Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
+    sock: socket.socket
+    watch: Watch
+    peer: str
+    """The IP address and port that answered."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def receive(self, most: int, deadline: float) -> bytes | None:
+        """What has come, at most so many bytes, empty at the end; None if nothing has by *deadline*.
+
+        That is of the loop's clock. OSError if the connection broke off.
+        """
+        while await self.watch.wait(READABLE, deadline):
+            try:
+                return self.sock.recv(most)
+            except BlockingIOError:
+                self.watch.clear()
+        return None
+
+    def hand_over(self) -> socket.socket:
+        """The socket, watched and closed by somebody else from now on."""
+        self.watch.release()
+        return self.sock
+
+    def close(self) -> None:
+        """Close the socket, and wait for nothing."""
+        self.watch.end()
+        self.sock.close()
 
 
 class NotConnected(Exception):
@@ -33,95 +67,106 @@ class NotConnected(Exception):
         """The address that was tried last, if it came to that."""
 
 
-async def connect(address: Address, seconds: float) -> tuple[socket.socket, str]:
-    """A connection to the first address of a name that answers, in the resolver's order; and that address.
+async def connect(address: Address, seconds: float) -> Connection:
+    """A connection to the first address of a name that answers, in the resolver's order.
 
     Resolving the name may take so many *seconds*, and connecting as many again.
     """
     loop = asyncio.get_running_loop()
     failed = NotConnected(ProbeResult.UNREACHABLE, f"{address.host}: no address")
-    endpoints = await _resolve(address, seconds)
+    found = await _resolve(address, seconds)
     # A slow resolver is not ODP's fault: connecting gets the whole deadline.
     deadline = loop.time() + seconds
-    for index, endpoint in enumerate(endpoints):
-        peer = str(Address(*endpoint[1][:2]))
+    for index, endpoint in enumerate(found):
         # One silent address must not use up the time of those after it.
-        share = (deadline - loop.time()) / (len(endpoints) - index)
+        share = (deadline - loop.time()) / (len(found) - index)
         try:
-            return await _connect_one(endpoint, share, peer), peer
+            return await _connect_one(endpoint, share)
         except NotConnected as error:
-            failed = error
+            # Our own trouble is the better reason: an ODP may serve at the very address that we could not try.
+            if failed.result is not ProbeResult.INTERNAL_ERROR:
+                failed = error
     raise failed
 
 
-async def _resolve(address: Address, seconds: float) -> Sequence[_Endpoint]:
-    literal = _literal(address)
-    if literal:
-        return [literal]
-    loop = asyncio.get_running_loop()
+async def _resolve(address: Address, seconds: float) -> Sequence[Endpoint]:
     try:
-        async with asyncio.timeout(seconds):
-            found = await loop.run_in_executor(_RESOLVERS, _looked_up, address)
+        return await endpoints(address, seconds)
     except TimeoutError as error:
         message = f"{address.host}: no answer from the resolver within {seconds:g}s"
         raise NotConnected(ProbeResult.UNREACHABLE, message) from error
     except (OSError, UnicodeError) as error:
         message = f"{address.host}: does not resolve: {reason(error)}"
-        raise NotConnected(ProbeResult.UNREACHABLE, message) from error
-    return found
+        is_ours = isinstance(error, OSError) and error.errno in _OURS
+        raise NotConnected(ProbeResult.INTERNAL_ERROR if is_ours else ProbeResult.UNREACHABLE, message) from error
 
 
-def _looked_up(address: Address) -> Sequence[_Endpoint]:
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    return [(socket.AddressFamily(family), where) for family, _, _, _, where in found if isinstance(where[0], str)]
-
-
-def _literal(address: Address) -> _Endpoint | None:
+async def _connect_one(endpoint: Endpoint, seconds: float) -> Connection:
     try:
-        ip = ipaddress.ip_address(address.host)
-    except ValueError:
-        return None
-    return (socket.AF_INET6 if ip.version == 6 else socket.AF_INET), (address.host, address.port)  # noqa: PLR2004 - IPv6
-
-
-async def _connect_one(endpoint: _Endpoint, seconds: float, peer: str) -> socket.socket:
-    family, where = endpoint
-    try:
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        connection = _opened(endpoint)
     except OSError as error:
-        raise NotConnected(_connect_result(error), f"{peer}: {reason(error)}", peer) from error
+        raise _not_connected(error, endpoint) from error
     try:
-        async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().sock_connect(connection, where)
-        _refuse_oneself(connection, peer)
-    except TimeoutError as error:
-        if _is_connected(connection):
-            return connection
-        connection.close()
-        raise NotConnected(ProbeResult.CONNECT_TIMEOUT, f"{peer}: no connection within {seconds:.3g}s", peer) from error
+        await _establish(connection, endpoint, seconds)
     except OSError as error:
         connection.close()
-        raise NotConnected(_connect_result(error), f"{peer}: {reason(error)}", peer) from error
+        raise _not_connected(error, endpoint) from error
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _is_connected(connection: socket.socket) -> bool:
-    """It came to pass after all: we were late, not the other side."""
+def _opened(endpoint: Endpoint) -> Connection:
+    """A socket under watch; OSError where there is none to be had."""
+    sock = socket.socket(endpoint.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        connection.getpeername()
-    except OSError:
-        return False
-    return True
+        return Connection(sock, poller().watch(sock), endpoint.peer)
+    except BaseException:
+        sock.close()
+        raise
 
 
-def _refuse_oneself(connection: socket.socket, peer: str) -> None:
+async def _establish(connection: Connection, endpoint: Endpoint, seconds: float) -> None:
+    """Connect in time; NotConnected or OSError if that fails."""
+    sock = connection.sock
+    number = sock.connect_ex(endpoint.where)
+    if number in {0, errno.EINPROGRESS}:
+        poller().look()  # this host's own loopback has answered already
+        if not await connection.watch.wait(CONNECTED, asyncio.get_running_loop().time() + seconds):
+            message = f"{endpoint.peer}: no connection within {seconds:.3g}s"
+            raise NotConnected(ProbeResult.CONNECT_TIMEOUT, message, endpoint.peer)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number == errno.EADDRNOTAVAIL and _has_a_way(endpoint):
+        message = f"{endpoint.peer}: this host has no local port left to connect from"
+        raise NotConnected(ProbeResult.INTERNAL_ERROR, message, endpoint.peer)
+    if number:
+        raise OSError(number, os.strerror(number))
+    _refuse_oneself(sock, endpoint)
+
+
+def _has_a_way(endpoint: Endpoint) -> bool:
+    """There is an address of ours from which to reach *endpoint*, so that only a local port was lacking.
+
+    The kernel has one error for either lack. Without IPv6 it is the address, and
+    for good: then the endpoint is unreachable, and not by an accident of ours.
+    """
+    with socket.socket(endpoint.family, socket.SOCK_DGRAM) as datagram:
+        # UDP sends nothing for this, and has ports of its own.
+        return datagram.connect_ex(endpoint.where) != errno.EADDRNOTAVAIL
+
+
+def _not_connected(error: OSError, endpoint: Endpoint) -> NotConnected:
+    return NotConnected(_connect_result(error), f"{endpoint.peer}: {reason(error)}", endpoint.peer)
+
+
+def _refuse_oneself(connection: socket.socket, endpoint: Endpoint) -> None:
     # A loopback port that nobody listens on, out of the ephemeral range, may
     # be given to the connecting socket itself, which then greets nobody.
-    if connection.getsockname() == connection.getpeername():
-        raise NotConnected(ProbeResult.REFUSED, f"{peer}: nobody listens, the probe was connected to itself", peer)
+    own = connection.getsockname()
+    if own[1] == endpoint.where[1] and own == connection.getpeername():
+        message = f"{endpoint.peer}: nobody listens, the probe was connected to itself"
+        raise NotConnected(ProbeResult.REFUSED, message, endpoint.peer)
 
 
 def _connect_result(error: OSError) -> ProbeResult:
@@ -142,7 +187,7 @@ def reason(error: Exception) -> str:
     """Why, in the system's words and on one line."""
     match error:
         case OSError(errno=int(number)) if not isinstance(error, socket.gaierror):
-            text = os.strerror(number)  # asyncio replaces the system's words by "Connect call failed"
+            text = os.strerror(number)
         case OSError(strerror=str(text)):
             pass
         case _:
