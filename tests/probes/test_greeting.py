@@ -1,15 +1,21 @@
 import asyncio
 import contextlib
+import gc
+import os
+import resource
 import socket
 import struct
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from odp_exporter.observations import GreetingObservation, Phase, ProbeResult
-from odp_exporter.probes.greeting import Deadlines, probe
+from odp_exporter.poller import poller
+from odp_exporter.probes.greeting import Deadlines, Doubt, probe
 from odp_exporter.targets import Address
 
 GREETING = bytes.fromhex(
@@ -68,6 +74,16 @@ async def resetting(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+@pytest.mark.parametrize("talk", [saying(GREETING), closing])
+async def test_every_probe_says_when_it_was_made_by_a_clock_that_nobody_sets(talk: Talk) -> None:
+    """The clock of the wall stands still here."""
+    async with serving(talk) as address:
+        first, second = await probed(address), await probed(address)
+
+    assert first.at == second.at
+    assert first.moment < second.moment
+
+
 async def test_a_whole_greeting_is_ok_with_both_phases_timed() -> None:
     async with serving(saying(GREETING)) as address:
         seen = await probed(address)
@@ -75,6 +91,55 @@ async def test_a_whole_greeting_is_ok_with_both_phases_timed() -> None:
     assert (ProbeResult.OK, "5.6.25", "", str(address)) == (seen.result, seen.server_version, seen.detail, seen.peer)
     assert {Phase.CONNECT, Phase.GREETING} == set(seen.durations)
     assert ("odp-1", NOON) == (seen.target, seen.at)
+
+
+async def test_patience_ends_soon_once_there_is_a_doubt() -> None:
+    """It arises while the greeting is awaited already."""
+    answers = iter((False, True))
+    doubt = Doubt(lambda: next(answers), timedelta(milliseconds=100))
+    async with serving(saying(b"")) as address:
+        seen = await probe("odp-1", address, deadlines=LATER, clock=lambda: NOON, doubt=doubt)
+
+    assert (ProbeResult.GREETING_TIMEOUT, "connected, but no whole greeting within 0.2s, 0 bytes came") == (
+        seen.result,
+        seen.detail,
+    )
+
+
+async def test_without_a_doubt_a_late_greeting_is_waited_for() -> None:
+    async def late(connection: socket.socket) -> None:
+        await asyncio.sleep(0.25)
+        await asyncio.get_running_loop().sock_sendall(connection, GREETING)
+        await heard(connection)
+
+    doubt = Doubt(lambda: False, timedelta(milliseconds=50))
+    async with serving(late) as address:
+        seen = await probe("odp-1", address, deadlines=LATER, clock=lambda: NOON, doubt=doubt)
+
+    assert ProbeResult.OK is seen.result
+
+
+async def test_times_are_those_of_the_network_not_of_our_loop() -> None:
+    """A probe that gets its turn late has seen the greeting in time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        probing = asyncio.create_task(probed(Address(*listener.getsockname())))
+        await asyncio.sleep(0)
+        with accepted(listener) as connection:
+            connection.sendall(GREETING)
+            poller().look()
+            stand_still()
+            seen = await probing
+
+    assert ProbeResult.OK is seen.result
+    assert seen.durations[Phase.GREETING] < 0.4
+
+
+def accepted(listener: socket.socket) -> socket.socket:
+    return listener.accept()[0]
+
+
+def stand_still() -> None:
+    time.sleep(0.5)
 
 
 async def test_a_greeting_that_trickles_in_is_ok() -> None:
@@ -226,6 +291,27 @@ async def test_a_greeting_that_came_while_our_own_loop_stood_still_is_ok() -> No
     assert ProbeResult.OK is seen.result
 
 
+async def test_our_own_lack_of_descriptors_is_not_the_odps_reset() -> None:
+    """Of the two that a first probe needs there is one left."""
+    with socket.create_server(("127.0.0.1", 0)) as stopped, few_descriptors(1):
+        seen = await probed(Address(*stopped.getsockname()), SOON)
+
+    assert ProbeResult.INTERNAL_ERROR is seen.result
+
+
+@contextlib.contextmanager
+def few_descriptors(left: int) -> Iterator[None]:
+    settle_descriptors()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as opened:
+        free = [opened.enter_context(Path(os.devnull).open("rb")).fileno() for _ in range(left)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(free) + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def test_a_slow_resolver_takes_nothing_from_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve = socket.getaddrinfo
 
@@ -233,8 +319,16 @@ async def test_a_slow_resolver_takes_nothing_from_the_time_to_connect(monkeypatc
         time.sleep(0.25)
         return resolve(*args, **kwargs)
 
-    monkeypatch.setattr("odp_exporter.connecting.socket.getaddrinfo", slowly)
+    monkeypatch.setattr("odp_exporter.resolving.socket.getaddrinfo", slowly)
     with socket.create_server(("127.0.0.1", 0)) as stopped:
         seen = await probed(Address("localhost", stopped.getsockname()[1]), SOON)
 
     assert ProbeResult.GREETING_TIMEOUT is seen.result
+
+
+def settle_descriptors() -> None:
+    """Close now what earlier tests left to the collector or to a resolver: closed later, it would be one to spare."""
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "resolver":
+            thread.join(60)

@@ -17,6 +17,7 @@ from odp_exporter.probes.host import MAX_UNSEEN, RESCAN, Discovery, HostProbe
 from odp_exporter.procfs import sockets
 from odp_exporter.procfs.history import Findings, History
 from odp_exporter.procfs.sockets import Listener, SocketsUnavailable
+from odp_exporter.simulator.fleet.ports import free_port
 from odp_exporter.targets import Address, Ocp, Target
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -218,7 +219,7 @@ def test_a_dead_odp_has_no_process_and_keeps_its_home_and_stored_parameters(tmp_
 
 def test_a_restarted_odp_is_seen_at_once(tmp_path: Path) -> None:
     probe = HostProbe(Remembering())
-    with running(tmp_path, SQL) as first:
+    with running(tmp_path, ("127.0.0.1", free_port("127.0.0.1"), 1024)) as first:
         observed(probe, first.target)
         first.kill()
         with running(tmp_path, ("127.0.0.1", first.ports[0], 1024)) as second:
@@ -295,6 +296,13 @@ def test_what_history_found_is_passed_on(tmp_path: Path) -> None:
     )
     assert (True, True, True) == (seen.is_told_to_stop, seen.is_hot_restarting, seen.is_memory_frozen)
     assert [("odp-1", (odp.pid,), tmp_path, True)] == history.asked
+
+
+def test_a_look_says_when_the_next_one_is_due(tmp_path: Path) -> None:
+    with running(tmp_path, SQL) as odp:
+        (seen,) = HostProbe(Remembering()).observe([odp.target], NOON, interval=timedelta(minutes=1))
+
+    assert timedelta(minutes=1) == seen.interval
 
 
 def test_a_target_that_is_gone_is_forgotten(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from odp_exporter.exchange import open_session
 from odp_exporter.observations import (
     ClusterServers,
     Endpoint,
@@ -27,6 +28,7 @@ from odp_exporter.observations import (
     Server,
 )
 from odp_exporter.probes import ocp as probe
+from odp_exporter.simulator.fleet.ports import free_port
 from odp_exporter.targets import Ocp
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -143,7 +145,7 @@ async def serving(
 
 
 async def asked(url: str, *, http_proxy: str | None = None) -> OcpObservation:
-    async with probe.open_session() as session:
+    async with open_session() as session:
         return await probe.ask(Ocp("ocp", url, http_proxy=http_proxy), session=session, clock=lambda: NOON)
 
 
@@ -329,7 +331,7 @@ async def test_three_redirects_are_followed(status: str) -> None:
 
 
 async def test_where_a_redirect_leads_may_refuse() -> None:
-    seen = await seen_of(Endpoint.CONFIG, redirect(f"http://127.0.0.1:{free_port()}/"))
+    seen = await seen_of(Endpoint.CONFIG, redirect(f"http://127.0.0.1:{free_port('127.0.0.1')}/"))
 
     assert (OcpResult.REFUSED, 302) == (seen.result, seen.status)
 
@@ -375,7 +377,7 @@ async def test_every_cluster_is_judged_on_its_own() -> None:
         "port": "http://127.0.0.1:99999/",
         "host": "http://a..b/",
         "label": f"http://{'a' * 64}/",
-        "closed": f"http://127.0.0.1:{free_port()}/",
+        "closed": f"http://127.0.0.1:{free_port('127.0.0.1')}/",
     }
     async with serving() as fake:
         fake.answers[Endpoint.CONFIG] = http(reply(config(fake.root, ("ob1", *urls), urls)))
@@ -423,7 +425,7 @@ async def test_a_slow_ocp_ends_the_round_and_not_the_metrics(monkeypatch: pytest
         writer.write(http(b"", status="503 Busy"))
         await writer.drain()
 
-    async with serving({Endpoint.RS_LIST: slowly}) as fake, probe.open_session() as session:
+    async with serving({Endpoint.RS_LIST: slowly}) as fake, open_session() as session:
         fake.answers[Endpoint.CONFIG] = http(reply(config(fake.root, names)))
         ocp = Ocp("ocp", fake.root + BASE, interval=timedelta(seconds=1))
         observation = await probe.ask(ocp, session=session, clock=lambda: datetime.now(UTC))
@@ -445,7 +447,7 @@ def test_a_round_ends_before_the_one_before_it_is_stale(seconds: float) -> None:
 
 
 async def test_a_refused_connection() -> None:
-    observation = await asked(f"http://127.0.0.1:{free_port()}{BASE}")
+    observation = await asked(f"http://127.0.0.1:{free_port('127.0.0.1')}{BASE}")
 
     assert [(OcpResult.REFUSED, 0), (OcpResult.REFUSED, 0), (OcpResult.NOT_ASKED, 0)] == [
         (seen.result, seen.status) for seen in observation.endpoints
@@ -454,7 +456,7 @@ async def test_a_refused_connection() -> None:
 
 
 async def test_refused_on_every_address_of_a_name_is_refused() -> None:
-    observation = await asked(f"http://localhost:{free_port()}{BASE}")
+    observation = await asked(f"http://localhost:{free_port('127.0.0.1')}{BASE}")
 
     assert OcpResult.REFUSED == observation.endpoints[0].result
 
@@ -500,7 +502,7 @@ async def test_a_certificate_that_nobody_signed(tmp_path: Path) -> None:
 
 async def test_a_proxy_is_used_only_when_it_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port('127.0.0.1')}")
     async with serving() as fake, serving() as proxy:
         alone = await asked(fake.root + BASE)
         through = await asked(fake.root + BASE, http_proxy=proxy.root)
@@ -510,7 +512,7 @@ async def test_a_proxy_is_used_only_when_it_is_configured(monkeypatch: pytest.Mo
 
 
 async def test_a_proxy_that_refuses() -> None:
-    credentials = f"http://someone:{SECRET}@127.0.0.1:{free_port()}"
+    credentials = f"http://someone:{SECRET}@127.0.0.1:{free_port('127.0.0.1')}"
     async with serving() as fake, serving({endpoint: http(b"", status="403 No") for endpoint in Endpoint}) as strict:
         nobody = await asked(fake.root + BASE, http_proxy=credentials)
         forbidden = await asked(fake.root + BASE, http_proxy=strict.root)
@@ -541,13 +543,6 @@ async def test_cancelling_ends_a_round() -> None:
 
         with pytest.raises(asyncio.CancelledError):
             await round_of_questions
-
-
-def free_port() -> int:
-    with socket.socket() as probed:
-        probed.bind(("127.0.0.1", 0))
-        port: int = probed.getsockname()[1]
-        return port
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

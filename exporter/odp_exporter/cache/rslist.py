@@ -24,7 +24,7 @@ def decode(payload: bytes) -> tuple[ClusterServers, ...]:
     if not all(cluster.name for cluster in parsed):
         raise ContentError(CacheResult.CONTENT, "a cluster has no name")
     return tuple(
-        ClusterServers(cluster.name, cluster.cluster_id, cluster.servers)
+        ClusterServers(cluster.name, cluster.cluster_id, cluster.servers, cluster.is_primary)
         for cluster in parsed
         if cluster.servers and cluster.name != META_DATABASE
     )

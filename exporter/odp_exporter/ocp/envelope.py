@@ -23,6 +23,10 @@ class OcpError(Exception):
         """Why, for a person: one line, bounded, without a secret."""
 
 
+class Overlooked(OcpError):
+    """OCP says that it failed, and ODP, which does not look, takes the reply (odp-facts 1.3)."""
+
+
 def unwrapped(body: bytes) -> Json:
     """`Data` of a reply whose `Message`, `Success` and `Code` are as they must be."""
     if not body:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from odp_exporter.observations import ClusterServers, OcpResult
-from odp_exporter.odp_json import Json
+from odp_exporter.odp_json import Json, NotJson
+from odp_exporter.odp_json import parse as parse_json
 from odp_exporter.root_services import (
     MAX_NAME,
     META_DATABASE,
@@ -21,10 +22,11 @@ from odp_exporter.root_services import (
 )
 from odp_exporter.settings import quoted
 
-from .envelope import OcpError, unwrapped
+from .envelope import OcpError, Overlooked, unwrapped
 from .urls import from_template
 
 MAX_VERSION_BYTES = 32
+_OVERLOOKED = frozenset({OcpResult.MESSAGE, OcpResult.SUCCESS, OcpResult.CODE})
 _TEMPLATE = "ObRootServiceInfoUrlTemplate"
 
 
@@ -50,9 +52,23 @@ def parse_version(body: bytes) -> str:
     """`Version` of a `VersionOnly=true` reply.
 
     ODP looks at nothing but `Version` here, not even at `Code` (odp-facts 1.3).
-    This asks for the whole envelope: an OCP that says it failed has failed.
+    This asks for the whole envelope: an OCP that says it failed has failed,
+    which is Overlooked where ODP would take the reply.
     """
-    return _version(_object(unwrapped(body)))
+    try:
+        return _version(_object(unwrapped(body)))
+    except OcpError as error:
+        if error.result in _OVERLOOKED and _holds_version(body):
+            raise Overlooked(error.result, error.detail) from error
+        raise
+
+
+def _holds_version(body: bytes) -> bool:
+    try:
+        reply = parse_json(body)
+        return isinstance(reply, dict) and bool(_version(_object(reply.get("Data"))))
+    except (NotJson, OcpError):
+        return False
 
 
 def parse_config(body: bytes) -> ConfigReply:
@@ -80,7 +96,9 @@ def parse_rs_list(body: bytes, cluster: str) -> tuple[ClusterServers, ...]:
     if not isinstance(data, dict | list):
         raise OcpError(OcpResult.DATA, "Data is neither an object nor an array")
     found = [_root_services(element, cluster) for element in (data if isinstance(data, list) else [data])]
-    servers = tuple(ClusterServers(cluster, one.cluster_id, one.servers) for one in found if one.servers)
+    servers = tuple(
+        ClusterServers(cluster, one.cluster_id, one.servers, one.is_primary) for one in found if one.servers
+    )
     if not servers:
         raise OcpError(OcpResult.NO_SERVERS, "no server that ODP could use (it takes no host names)")
     return servers

@@ -48,6 +48,7 @@ def read_cache(target: str, home: Path, now: datetime) -> CacheObservation:
         clusters=clusters,
         config_version=config.version if config else None,
         config_clusters=tuple(cluster.name for cluster in config.clusters) if config else (),
+        rs_urls={cluster.name: cluster.url for cluster in config.clusters if cluster.url} if config else {},
     )
 
 

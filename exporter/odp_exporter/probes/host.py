@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +30,8 @@ from odp_exporter.targets import Address, Ocp, Target
 
 RESCAN = timedelta(seconds=5)
 """How often all pids are gone through; a death or a new owner of a watched port is seen at once."""
+RECOUNT = timedelta(seconds=5)
+"""How often clients are counted; with the hash table of a large host that takes 4 ms, however few they are."""
 FIRST_ANSWER = timedelta(seconds=1)
 """How long `local` waits for names never resolved before; else configured ODPs would be discovered as others."""
 MAX_UNSEEN = 100
@@ -69,6 +71,8 @@ class _Host:
     unseen: tuple[str, ...]
     clients: Mapping[Listener, int] | None = None
     """Connections per watched listener; None where the kernel does not tell."""
+    interval: timedelta = timedelta()
+    """From this look to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +103,25 @@ class HostProbe:
         self._places: dict[str, _Place] = {}
         self._ports: frozenset[int] = frozenset()
         self._asked_hosts: frozenset[str] = frozenset()
+        self._clients: dict[int, int] = {}
+        """Connections by inode of the listener."""
+        self._counted = datetime.min.replace(tzinfo=UTC)
 
     def observe(
-        self, targets: Sequence[Target], now: datetime, *, silent: Collection[str] = ()
+        self,
+        targets: Sequence[Target],
+        now: datetime,
+        *,
+        silent: Collection[str] = (),
+        interval: timedelta = timedelta(),
     ) -> tuple[HostObservation, ...]:
-        """What this host shows of each of *targets*; those named in *silent* did not greet when last asked."""
+        """What this host shows of each of *targets*, which is asked again after *interval*.
+
+        Those named in *silent* did not greet when last asked.
+        """
         ips = {target.name: self._locality.addresses(target.address.host, now) for target in targets}
         self._ports = frozenset(target.address.port for target in targets if ips[target.name])
-        host = _with_clients(self._look(now), self._ports)
+        host = replace(self._with_clients(self._look(now), now), interval=interval)
         self._keep(targets, host)
         return tuple(
             self._observation(target, ips[target.name], host, now, is_silent=target.name in silent)
@@ -114,6 +129,22 @@ class HostProbe:
             else HostObservation(target.name, now, is_local=False)
             for target in targets
         )
+
+    def queues(self, targets: Sequence[Target], now: datetime) -> Mapping[str, int]:
+        """Clients that wait to be accepted by each of *targets*; empty where the kernel does not tell."""
+        try:
+            listeners = sockets.listeners({target.address.port for target in targets})
+        except SocketsUnavailable:
+            return {}  # observe() says so
+        return {
+            target.name: sum(
+                each.accept_queue
+                for each in discovery.listening_on(
+                    target.address.port, self._locality.addresses(target.address.host, now), listeners
+                )
+            )
+            for target in targets
+        }
 
     def local(self, addresses: Iterable[Address], now: datetime) -> frozenset[Address]:
         """Those of *addresses* that belong to this host, as far as their names can be resolved within a second."""
@@ -166,6 +197,24 @@ class HostProbe:
             tuple(listener for listener in listeners if listener.inode in held),
         )
 
+    def _with_clients(self, host: _Host, now: datetime) -> _Host:
+        if host.listeners is None:
+            return host
+        watched = [listener for listener in host.listeners if listener.address.port in self._ports]
+        try:
+            self._count(watched, now)
+        except SocketsUnavailable as error:
+            return replace(host, unseen=(*host.unseen, str(error)))
+        return replace(host, clients={listener: self._clients[listener.inode] for listener in watched})
+
+    def _count(self, watched: Sequence[Listener], now: datetime) -> None:
+        """Count the clients of each listener, unless that was done lately: the kernel goes through all its sockets."""
+        is_known = self._clients.keys() == {listener.inode for listener in watched}
+        if not is_known or not timedelta() <= now - self._counted < RECOUNT:
+            counts = sockets.established(watched)
+            self._clients = {listener.inode: count for listener, count in counts.items()}
+            self._counted = now
+
     def _observation(
         self, target: Target, ips: Collection[str], host: _Host, now: datetime, *, is_silent: bool
     ) -> HostObservation:
@@ -199,6 +248,7 @@ class HostProbe:
             restarts=findings.restarts,
             cores=findings.cores,
             unseen=tuple(filter(None, dict.fromkeys(unseen))),
+            interval=host.interval,
         )
 
     def _place(self, target: Target, serving: Known | None) -> _Place:
@@ -218,16 +268,6 @@ class HostProbe:
         if is_restarted is None:
             return found, (f"{place.unit}: its unit files cannot be read",)
         return (found | {Watchdog.SYSTEMD} if is_restarted else found), ()
-
-
-def _with_clients(host: _Host, ports: Collection[int]) -> _Host:
-    if host.listeners is None:
-        return host
-    watched = [listener for listener in host.listeners if listener.address.port in ports]
-    try:
-        return replace(host, clients=sockets.established(watched))
-    except SocketsUnavailable as error:
-        return replace(host, unseen=(*host.unseen, str(error)))
 
 
 def _closed(through: Sequence[Listener], members: Iterable[Known]) -> Iterable[str]:
