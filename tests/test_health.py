@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def test_a_greeting_in_between_starts_the_count_anew() -> None:
         (ProbeResult.CLOSED, None, State.UNKNOWN),
         (ProbeResult.CONNECT_TIMEOUT, None, State.UNKNOWN),
         (ProbeResult.CONNECT_TIMEOUT, host(), State.DOWN),
-        (LATE, host(), State.DOWN),
+        (LATE, host(), State.UNKNOWN),
         (ProbeResult.UNREACHABLE, None, State.UNKNOWN),
         (ProbeResult.MALFORMED, host(process()), State.UNKNOWN),
         (ProbeResult.ERROR_PACKET, host(process()), State.UNKNOWN),
@@ -117,6 +118,21 @@ def test_a_full_accept_queue_of_a_living_process_is_hung() -> None:
 
     assert State.HUNG is state_after(ProbeResult.OK, LATE, silent, seen=host(process(state="T")))
     assert State.HUNG is state_after(ProbeResult.OK, silent, silent, seen=host(listening=True))
+
+
+def test_silence_of_one_that_this_host_does_not_show_is_weather_too() -> None:
+    """Behind a translated address, as of a container: somebody accepted, and no process and no listener is here."""
+    assert State.SERVING is state_after(ProbeResult.OK, LATE, seen=host())
+    assert State.HUNG is state_after(ProbeResult.OK, LATE, LATE, seen=host())
+
+
+def test_a_silent_process_that_is_gone_is_down() -> None:
+    health = Health()
+    for seconds in (0, 1):
+        health, _ = after_greeting(health, greeting(LATE, seconds), host(process()))
+
+    assert State.HUNG is health.state
+    assert State.DOWN is after_host(health, greeting(LATE, 1), host(seconds=2)).state
 
 
 def test_one_lost_syn_is_weather_too() -> None:
@@ -157,6 +173,38 @@ def test_draining_ends_with_odps_own_timeout() -> None:
     assert [State.DRAINING] * 3 + [State.HUNG] * 2 == states
 
 
+def test_a_clock_that_is_set_back_does_not_lengthen_draining_by_as_much() -> None:
+    """A hung ODP would be left alone for an hour."""
+    health, states = Health(), []
+    for seconds in (0, 20, -3590, -3560, -3551, -3550):
+        seen = host(process(age=90_000), told=True, seconds=seconds)
+        health, _ = after_greeting(health, greeting(LATE, seconds), seen)
+        states.append(health.state)
+
+    assert [State.DRAINING] * 4 + [State.DRAINING, State.HUNG] == states
+
+
+def test_a_clock_that_is_set_back_does_not_let_a_crash_loop_start_for_as_long() -> None:
+    health, states = Health(), []
+    for real, wall in ((0, 0), (10, 10), (20, -3580), (35, -3565)):
+        looping = host(process(age=1 - wall), seconds=wall)
+        seen = replace(greeting(ProbeResult.REFUSED, wall), tick=timedelta(seconds=real))
+        health, _ = after_greeting(health, seen, looping)
+        states.append(health.state)
+
+    assert [State.STARTING] * 3 + [State.DOWN] == states
+
+
+def test_an_outage_begins_at_one_moment_although_two_clocks_are_read() -> None:
+    """Alertmanager would take another beginning for another alert."""
+    health = Health()
+    for wall, tick in ((0, 0.0), (1, 0.999), (2, 2.0005)):
+        seen = replace(greeting(ProbeResult.REFUSED, wall), tick=timedelta(seconds=tick))
+        health, _ = after_greeting(health, seen, None)
+
+    assert at(0) == health.outage_began
+
+
 def test_a_crash_loop_is_not_starting_for_ever() -> None:
     """Under a watchdog there is always a young process."""
     health = Health()
@@ -170,6 +218,17 @@ def test_what_the_host_showed_long_ago_is_not_believed() -> None:
     seen = host(process(age=-599), told=True)
 
     assert State.DOWN is after_greeting(Health(), greeting(ProbeResult.REFUSED, 600), seen)[0].state
+
+
+def test_a_host_that_is_looked_at_rarely_is_believed_until_the_next_look() -> None:
+    """Else the verdict would change twice from one look to the next."""
+    told = host(process(), told=True, drain_timeout=timedelta(minutes=10))
+    health, states = Health(), set()
+    for seconds in range(1, 60, 5):
+        health, _ = after_greeting(health, greeting(LATE, seconds), replace(told, interval=timedelta(minutes=1)))
+        states.add(health.state)
+
+    assert {State.DRAINING} == states
 
 
 def test_our_own_failure_is_unknown_and_no_outage() -> None:

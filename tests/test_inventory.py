@@ -1,11 +1,10 @@
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from odp_exporter.inventory import Discovered, Inventory, Sighting, merged
 from odp_exporter.targets import Address, Ocp, Target
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 OCP = Ocp("ocp", "http://192.0.2.10:8080/services?Action=GetObProxyConfig")
 
 
@@ -13,8 +12,8 @@ def odp(name: str, host: str = "192.0.2.11", port: int = 2883) -> Target:
     return Target(name, Address(host, port))
 
 
-def found(*targets: Target, at: datetime = NOON, ocp: Ocp | None = None) -> Discovered:
-    return Discovered(tuple(Sighting(target, at) for target in targets), (ocp,) if ocp else ())
+def found(*targets: Target, ocp: Ocp | None = None) -> Discovered:
+    return Discovered(tuple(map(Sighting, targets)), (ocp,) if ocp else ())
 
 
 def merge(
@@ -69,21 +68,30 @@ def test_a_configured_ocp_keeps_discovered_ones_out() -> None:
     assert (other,) == merge(discovered=found(ocp=OCP), ocps=(other,)).ocps
 
 
+def look(known: Discovered, *targets: Target, elapsed: timedelta = timedelta(), ocp: Ocp | None = None) -> Discovered:
+    """What is known after a look that has found these."""
+    return known.after(found(*targets, ocp=ocp), elapsed=elapsed, forget_after=DAY)
+
+
 def test_a_discovered_odp_stays_a_target_while_it_is_dead() -> None:
-    known = Discovered().after(found(odp("a"), ocp=OCP), now=NOON, forget_after=DAY)
-    hour_later = known.after(found(), now=NOON + timedelta(hours=1), forget_after=DAY)
+    hour_later = look(look(Discovered(), odp("a"), ocp=OCP), elapsed=HOUR)
 
-    assert ((odp("a"),), (OCP,)) == (hour_later.odps, hour_later.ocps)
-
-
-def test_a_discovered_odp_is_forgotten_after_the_time_set_for_that() -> None:
-    known = Discovered().after(found(odp("a")), now=NOON, forget_after=DAY)
-
-    assert Discovered() == known.after(found(), now=NOON + DAY, forget_after=DAY)
+    assert (((Sighting(odp("a"), HOUR)),), (OCP,)) == (hour_later.sightings, hour_later.ocps)
 
 
-def test_coming_back_with_another_home_replaces_the_old_sighting() -> None:
-    late = NOON + timedelta(hours=1)
-    known = found(odp("a")).after(found(odp("a", port=2999), at=late), now=late, forget_after=DAY)
+def test_a_discovered_odp_is_forgotten_after_it_was_looked_for_in_vain_for_the_time_set() -> None:
+    known = found(odp("a"), ocp=OCP)
+    for _ in range(23):
+        known = look(known, elapsed=HOUR)
 
-    assert (Sighting(odp("a", port=2999), late),) == known.sightings
+    assert (odp("a"),) == known.odps
+    assert Discovered() == look(known, elapsed=HOUR)
+
+
+def test_who_comes_back_was_never_gone() -> None:
+    """With another home, or another port, too."""
+    gone = look(found(odp("a")), elapsed=23 * HOUR)
+    back = look(gone, odp("a", port=2999), elapsed=HOUR)
+
+    assert (Sighting(odp("a", port=2999)),) == back.sightings
+    assert back.odps == look(back, elapsed=23 * HOUR).odps

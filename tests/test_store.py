@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -16,7 +17,7 @@ from odp_exporter.observations import (
     PingResult,
     ProbeResult,
 )
-from odp_exporter.store import Histogram, Store
+from odp_exporter.store import Histogram, PushTally, Store
 from odp_exporter.targets import Address, Ocp, Pool, Target
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -60,6 +61,32 @@ def test_an_ended_outage_adds_to_unavailability_and_to_the_recovery_times() -> N
     record = it.odps["odp-1"]
 
     assert (timedelta(seconds=1.502), 1.502) == (record.outages, record.recoveries.total)
+
+
+def test_an_outage_during_which_the_clock_is_set_is_as_long_as_it_was() -> None:
+    """Forward by six hours in its tenth second, as when a host booted with a wrong clock."""
+    it = store()
+    for seconds, wall, result in (
+        (0, 0, ProbeResult.REFUSED),
+        (9, 9, ProbeResult.REFUSED),
+        (10, 21610, ProbeResult.REFUSED),
+        (11, 21611, ProbeResult.OK),
+    ):
+        it.record(replace(greeting(result, wall), tick=timedelta(seconds=seconds)))
+        if seconds == 10:
+            assert NOON + timedelta(hours=6) == it.odps["odp-1"].health.outage_began
+            assert timedelta(seconds=10) == it.odps["odp-1"].health.outage_lasted
+
+    assert timedelta(seconds=11.002) == it.odps["odp-1"].outages
+
+
+def test_an_alertmanager_that_is_gone_is_counted_no_more() -> None:
+    it = store()
+    it.keep_pushes(["a:9093", "b:9093"])
+    it.pushes["a:9093"].add(3, is_ok=True)
+    it.keep_pushes(["a:9093", "c:9093"])
+
+    assert {"a:9093": PushTally(sent=3), "c:9093": PushTally()} == it.pushes
 
 
 def test_news_from_the_host_changes_the_verdict() -> None:

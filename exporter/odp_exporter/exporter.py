@@ -15,13 +15,20 @@ from pathlib import Path
 
 import structlog
 
+from .clock import stopwatch
 from .config import Config, load
 from .discovered_file import DiscoveredFile
 from .exposition.collector import Collector, Situation
 from .exposition.web import Site
 from .inventory import Discovered, Inventory, Sighting, merged
+from .jobs.cache import cache_job, servers_job
+from .jobs.greeting import greeting_job, pool_job
+from .jobs.host import host_job, queue_job
+from .jobs.means import Means
+from .jobs.ocp import ocp_job
+from .jobs.ping import ping_job
+from .notify.notifier import Notifier
 from .ondemand import Answer, OnDemand
-from .probing import Means, cache_job, greeting_job, host_job, ocp_job, ping_job, pool_job
 from .schedule import Job, Schedule
 from .target_files import TargetFiles, load_target_files
 from .targets import Address
@@ -66,12 +73,13 @@ class Exporter:
         self._config_file = config_file
         self._means = means
         self._discovered_file = discovered_file
-        self._discovered = Discovered()
+        self._discovered, self._looked = Discovered(), stopwatch()
         self._local: frozenset[Address] = frozenset()
         self._unseen: tuple[str, ...] = ()
         self._files = TargetFiles()
         self._inventory = Inventory()
         self._schedule = schedule
+        self._notifier = Notifier(means.store, means.session, means.clock)
         self._reloaded_at, self._is_reload_ok = means.clock(), True
         self._collector = Collector(means.store, self._situation(), means.clock)
         self._on_demand = self._new_on_demand()
@@ -83,6 +91,21 @@ class Exporter:
     def site(self) -> Site:
         """What the web pages show and do."""
         return Site(self._collector, self, self.reload, lambda: self._schedule.is_round_done)
+
+    @property
+    def collector(self) -> Collector:
+        """What is known now."""
+        return self._collector
+
+    @property
+    def is_round_done(self) -> bool:
+        """Every target was probed at least once."""
+        return self._schedule.is_round_done
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """What this user or this kernel does not show to the discovery."""
+        return self._unseen
 
     @property
     def modules(self) -> Collection[str]:
@@ -99,7 +122,9 @@ class Exporter:
         await self._remember()
         await self._discover()
         self._apply()
-        await self._schedule.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._schedule.run(), name="jobs")
+            group.create_task(self._notifier.run(), name="notify")
 
     async def reload(self) -> tuple[str, ...]:
         """Load the configuration again; gives its mistakes, in which case all stays as it was.
@@ -120,7 +145,8 @@ class Exporter:
             return self._refuse(error)
         if fixed := [name for name in FIXED if _setting(config, name) != _setting(self.config, name)]:
             log.warning("changes that need a restart", settings=fixed)
-        self._means = replace(self._means, slots=asyncio.Semaphore(config.probe.max_concurrent))
+        if config.probe.max_concurrent != self.config.probe.max_concurrent:  # jobs under way keep the one they have
+            self._means = replace(self._means, slots=asyncio.Semaphore(config.probe.max_concurrent))
         self.config, self._reloaded_at, self._is_reload_ok = config, self._means.clock(), True
         self._on_demand = self._new_on_demand()
         await self._read_files()
@@ -150,7 +176,7 @@ class Exporter:
     async def _remember(self) -> None:
         """Begin with what an earlier run has discovered."""
         if self.config.is_discovering and not self._discovered.sightings:
-            self._discovered = await asyncio.to_thread(self._discovered_file.load, self._means.clock())
+            self._discovered = await asyncio.to_thread(self._discovered_file.load)
 
     async def _discover(self) -> None:
         """Look for ODPs on this host, and for which of the named targets live here as well."""
@@ -166,9 +192,16 @@ class Exporter:
         if new := sorted(set(found.unseen) - set(self._unseen)):
             log.warning("not everything on this host can be seen", reasons=new)
         self._unseen = found.unseen
-        seen = Discovered(tuple(Sighting(target, now) for target in found.targets), found.ocps)
-        self._discovered = self._discovered.after(seen, now=now, forget_after=self.config.discovery.forget_after)
+        seen = Discovered(tuple(Sighting(target) for target in found.targets), found.ocps)
+        discovery = self.config.discovery
+        elapsed = self._since_last_look(discovery.interval)
+        self._discovered = self._discovered.after(seen, elapsed=elapsed, forget_after=discovery.forget_after)
         await asyncio.to_thread(self._discovered_file.save, self._discovered)
+
+    def _since_last_look(self, interval: timedelta) -> timedelta:
+        """No more than *interval*: nobody looked while this process stood still."""
+        before, self._looked = self._looked, stopwatch()
+        return min(timedelta(seconds=self._looked - before), interval)
 
     async def _read_files_and_apply(self) -> bool:
         before = self._files
@@ -203,6 +236,7 @@ class Exporter:
         self._collector.situation = self._situation()
         self._means.store.keep(odps=inventory.odps, pools=inventory.pools, ocps=inventory.ocps)
         self._schedule.apply(self._jobs())
+        self._notifier.apply(config.alertmanagers, config.notify)
 
     def _jobs(self) -> Iterator[Job]:
         config, means = self.config, self._means
@@ -216,7 +250,10 @@ class Exporter:
         for ocp in self._inventory.ocps:
             yield ocp_job(ocp, means)
         yield host_job(config.process.interval, means)
+        yield queue_job(config.process.queue_interval, means)
         yield cache_job(config.cache.interval, means)
+        if config.servers.enabled:
+            yield servers_job(config.servers, means)
         if config.is_discovering:
             yield Job("discovery", "discovery", config.discovery.interval, self._discover_and_apply)
         if config.file_sd_configs:
@@ -230,6 +267,7 @@ class Exporter:
             config.process.interval,
             config.cache.interval,
             ping_interval=config.ping.interval if config.ping else None,
+            servers_interval=config.servers.interval if config.servers.enabled else None,
             reloaded_at=self._reloaded_at,
             is_reload_ok=self._is_reload_ok,
             discovery_unseen=len(self._unseen),

@@ -35,8 +35,8 @@ START_GRACE = timedelta(seconds=30)
 """How long a process may take until it listens; 15.2 s were measured with OCP black-holed (odp-facts 1.2)."""
 DRAIN_MARGIN = timedelta(seconds=10)
 """How much longer than its drain timeout a process may take to end: its cop looks once a second (odp-facts 7.4)."""
-HOST_STALE = timedelta(seconds=30)
-"""What this host showed longer ago says nothing about the present."""
+CLOCK_SET = timedelta(seconds=1)
+"""A wall clock that has gone on so much too far or too little was set."""
 
 _SILENCE = frozenset({ProbeResult.GREETING_TIMEOUT, ProbeResult.CONNECT_TIMEOUT})
 
@@ -65,7 +65,11 @@ class Health:
     told_to_stop: datetime | None = None
     """Since when a process that was told to stop, or hands over, has been seen."""
     outage_began: datetime | None = None
-    """When the first of the present run of failed greetings was seen."""
+    """When the first of the present run of failed greetings was seen, as the wall clock now has it."""
+    outage_first: timedelta | None = None
+    """The same by a clock that nobody sets."""
+    outage_lasted: timedelta = timedelta()
+    """From there to the latest of them."""
 
 
 def after_greeting(
@@ -76,10 +80,12 @@ def after_greeting(
         return replace(health, state=State.UNKNOWN), None
     host = _usable(host, greeting.at)
     health = _heard(_told(health, host, greeting.at), greeting, host)
+    if greeting.is_ok and health.state is State.SERVING and health.outage_began is None:
+        return health, None
     if not greeting.is_ok:
         return replace(health, state=_judge(health, greeting, host, greeting.at)), None
-    outage = Outage(health.outage_began, greeting.ended) if health.outage_began else None
-    return replace(health, state=State.SERVING, outage_began=None), outage
+    outage = Outage(greeting.at - _lasted(health, greeting), greeting.ended) if health.outage_began else None
+    return replace(health, state=State.SERVING, outage_began=None, outage_first=None, outage_lasted=timedelta()), outage
 
 
 def after_host(health: Health, greeting: GreetingObservation | None, host: HostObservation) -> Health:
@@ -91,27 +97,44 @@ def after_host(health: Health, greeting: GreetingObservation | None, host: HostO
 
 
 def _usable(host: HostObservation | None, now: datetime) -> HostObservation | None:
-    return host if host and host.is_local and now - host.at <= HOST_STALE else None
+    return host if host and host.is_local and host.is_present(now) else None
 
 
 def _told(health: Health, host: HostObservation | None, now: datetime) -> Health:
     is_told = bool(host and host.processes and (host.is_told_to_stop or host.is_hot_restarting))
-    return replace(health, told_to_stop=(health.told_to_stop or now) if is_told else None)
+    if not is_told and health.told_to_stop is None:
+        return health
+    # A clock that was set back must not keep it draining for as long.
+    return replace(health, told_to_stop=min(health.told_to_stop or now, now) if is_told else None)
 
 
 def _heard(health: Health, greeting: GreetingObservation, host: HostObservation | None) -> Health:
     """Count silence, and begin an outage."""
     if greeting.is_ok:
-        return replace(health, silent_probes=0, silent_process=None)
+        return replace(health, silent_probes=0, silent_process=None) if health.silent_probes else health
     process = host.processes[-1].identity if host and host.processes else None
     is_silent = greeting.result in _SILENCE
     before = health.silent_probes if process == health.silent_process else 0
+    lasted = _lasted(health, greeting)
     return replace(
         health,
         silent_probes=before + 1 if is_silent else 0,
         silent_process=process if is_silent else None,
-        outage_began=health.outage_began or greeting.at,
+        outage_began=_began(health, greeting.at - lasted),
+        outage_first=greeting.moment - lasted,
+        outage_lasted=lasted,
     )
+
+
+def _lasted(health: Health, greeting: GreetingObservation) -> timedelta:
+    """How long the outage had lasted when *greeting* was made, whatever was done to the wall clock meanwhile."""
+    return timedelta() if health.outage_first is None else max(timedelta(), greeting.moment - health.outage_first)
+
+
+def _began(health: Health, began: datetime) -> datetime:
+    """When the outage *began* in the present time; the same moment as before unless the wall clock was set."""
+    known = health.outage_began
+    return known if known and abs(began - known) < CLOCK_SET else began
 
 
 def _judge(health: Health, greeting: GreetingObservation, host: HostObservation | None, now: datetime) -> State:
@@ -135,11 +158,13 @@ def _judge_silence(health: Health, greeting: GreetingObservation, host: HostObse
     processes = host.processes if host else ()
     if processes and all(process.started > greeting.at for process in processes):
         return State.STARTING
-    if _is_gone(host):
+    is_answered = greeting.result is ProbeResult.GREETING_TIMEOUT
+    # Somebody has accepted, without a process of this host: behind a translated address lives one that cannot be seen.
+    is_elsewhere = is_answered and health.silent_process is None
+    if _is_gone(host) and not is_elsewhere:
         return State.DOWN
     if health.silent_probes < SILENT_PROBES:
         return health.state
-    is_answered = greeting.result is ProbeResult.GREETING_TIMEOUT
     return State.HUNG if is_answered or processes or (host and host.is_listening) else State.DOWN
 
 

@@ -2,15 +2,16 @@
 
 Pure. The configuration wins over a target file, a target file over discovery;
 what is left out, and why, is said. An ODP once discovered stays a target while
-it is dead, for that is when it matters; it is forgotten when it has been gone
-for `discovery.forget_after`.
+it is dead, for that is when it matters; it is forgotten when it has been looked
+for in vain for `discovery.forget_after`. That is counted look by look: no clock
+that is set, and no time when nobody looked, makes an ODP that is dead forgotten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from .targets import Address, Ocp, Pool, Target
 
@@ -31,10 +32,10 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """An ODP that discovery found, and when it last did."""
+    """An ODP that discovery found, and for how long it has been looked for in vain since."""
 
     target: Target
-    at: datetime
+    gone_for: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,15 @@ class Discovered:
     sightings: tuple[Sighting, ...] = ()
     ocps: tuple[Ocp, ...] = ()
 
-    def after(self, found: Discovered, *, now: datetime, forget_after: timedelta) -> Discovered:
-        """What is known once *found* is what runs at *now*."""
+    def after(self, found: Discovered, *, elapsed: timedelta, forget_after: timedelta) -> Discovered:
+        """What is known once *found* is what runs, so much time after the look before."""
         names = {sighting.target.name for sighting in found.sightings}
-        gone = [
-            sighting
+        missed = (
+            Sighting(sighting.target, sighting.gone_for + elapsed)
             for sighting in self.sightings
-            if sighting.target.name not in names and now - sighting.at < forget_after
-        ]
+            if sighting.target.name not in names
+        )
+        gone = [sighting for sighting in missed if sighting.gone_for < forget_after]
         # An OCP's URL is read from living ODPs: keep it while all are dead.
         ocps = found.ocps or (self.ocps if gone else ())
         ordered = sorted([*found.sightings, *gone], key=lambda sighting: sighting.target.name)

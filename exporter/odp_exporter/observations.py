@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+
+from .odp_values import boolean
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class ProbeResult(StrEnum):
@@ -60,6 +64,13 @@ class GreetingObservation:
     server_version: str | None = None
     peer: str | None = None
     """The IP address and port that answered or failed last."""
+    tick: timedelta | None = field(default=None, compare=False)
+    """When it was made, by a clock that nobody sets."""
+
+    @property
+    def moment(self) -> timedelta:
+        """When it was made, for telling how long something lasted; without a tick the wall clock must do."""
+        return self.at - _EPOCH if self.tick is None else self.tick
 
     @property
     def is_ok(self) -> bool:
@@ -136,6 +147,12 @@ class Parameters:
     """Every known value by name; command line before stored value (odp-facts 3.3)."""
     source: str
     """Where they come from, for a person: 'command line', 'etc/proxyconfig_v1.db', ..."""
+    is_stored: bool | None = True
+    """A start finds stored parameters; None where that cannot be seen."""
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean parameter; None where it is not known."""
+        return boolean(self.values.get(name))
 
 
 class Watchdog(StrEnum):
@@ -172,6 +189,15 @@ class Cores:
     """mtime of the newest one."""
 
 
+MIN_STALE = timedelta(seconds=30)
+"""However short the interval, a pause of this length is no sign of a scheduler that died."""
+
+
+def oldest(now: datetime, interval: timedelta) -> datetime:
+    """When it must have been seen, to be called the present: the scheduler has not died since."""
+    return now - max(3 * interval, MIN_STALE)
+
+
 @dataclass(frozen=True, slots=True)
 class HostObservation:
     """What this host shows of one ODP without asking it."""
@@ -205,6 +231,12 @@ class HostObservation:
     cores: Cores | None = None
     unseen: tuple[str, ...] = ()
     """What could not be seen, each with its reason, for a person."""
+    interval: timedelta = timedelta()
+    """From this look to the next one."""
+
+    def is_present(self, now: datetime) -> bool:
+        """It still says something of the present."""
+        return self.at >= oldest(now, self.interval)
 
 
 class Endpoint(StrEnum):
@@ -270,6 +302,8 @@ class ClusterServers:
     cluster: str
     cluster_id: int | None
     servers: frozenset[Server]
+    is_primary: bool = True
+    """Logins that name no cluster id go here; a standby's servers do not serve them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +319,10 @@ class EndpointObservation:
     """What exactly was wrong, for a person; never a password."""
     cluster: str | None = None
     """The cluster whose RS list was asked for."""
+    is_overlooked: bool = False
+    """ODP takes the reply all the same: of the version's envelope it looks at nothing (odp-facts 1.3)."""
+    is_carried: bool = False
+    """Taken over from the round before: all was well, and the version is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +339,10 @@ class OcpObservation:
     """Names that the configuration lists; the meta database is not among them."""
     rs_lists: tuple[ClusterServers, ...] = ()
     """The root services that OCP gives, where it gave them."""
+    rs_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where they are asked for, by cluster; hidden because URLs may carry credentials."""
+    number: int = 0
+    """Rounds since one that asked for everything."""
 
 
 class CacheFile(StrEnum):
@@ -358,9 +400,24 @@ class CacheObservation:
     """`Version` of the cached OCP configuration."""
     config_clusters: tuple[str, ...] = ()
     """Clusters that the cached OCP configuration lists."""
+    rs_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where it has their root services asked for; hidden because URLs may carry credentials."""
 
 
-Observation = GreetingObservation | PingObservation | HostObservation | OcpObservation | CacheObservation
+@dataclass(frozen=True, slots=True)
+class ServerObservation:
+    """One TCP connection to the SQL port of a cached server."""
+
+    server: Server
+    at: datetime
+    is_reachable: bool
+    detail: str = ""
+    """Why not, for a person."""
+
+
+Observation = (
+    GreetingObservation | PingObservation | HostObservation | OcpObservation | CacheObservation | ServerObservation
+)
 """Whatever a probe may hand to the store."""
 
 
@@ -369,9 +426,10 @@ class Outage:
     """A span during which an ODP did not serve, from the first failed greeting to the first whole one."""
 
     began: datetime
+    """In the time of its end: setting the clock meanwhile makes it no longer and no shorter."""
     ended: datetime
 
     @property
     def duration(self) -> timedelta:
-        """Never negative, for the wall clock may be set back meanwhile."""
-        return max(timedelta(), self.ended - self.began)
+        """How long it lasted."""
+        return self.ended - self.began

@@ -1,9 +1,12 @@
 """The loop: jobs done again and again, each at its own interval, without drift.
 
-Starts are spread by a hash of the job's name, so that a thousand targets are
-not probed in one burst. A job that takes longer than its interval misses turns,
-which are counted; it is never done twice at a time. This and the remediator's
-dispatcher are the only places that catch every exception.
+Starts are spread by a hash of the job's name and a seed, so that a thousand
+targets are not probed in one burst, nor one OCP by a thousand hosts at a time:
+over half a second at first, and over the whole interval from the second turn on,
+which comes no later than an interval after the first.
+A job that takes longer than its interval misses turns, which are counted; it
+is never done twice at a time. This and the remediator's dispatcher are the
+only places that catch every exception.
 """
 
 from __future__ import annotations
@@ -18,16 +21,22 @@ from datetime import timedelta
 
 import structlog
 
+from .metronome import metronome
+
 log = structlog.get_logger()
 
 FIRST_ROUND_SECONDS = 0.5
-"""Within this time of its start every job is begun once, whatever its interval."""
+"""Within this time of its start, and a beat, every job is begun once, whatever its interval."""
 TROUBLE_INTERVAL = timedelta(seconds=1)
-"""While something is wrong, the next turn comes at least this soon."""
+"""While something is wrong, the next turn comes at least this soon, but for a beat."""
 
 
 def _ignore() -> None:
     pass
+
+
+def _trouble_interval() -> timedelta:
+    return TROUBLE_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +54,28 @@ class Job:
     """Takes note that run() failed in a way that it does not know."""
     subject: Hashable = None
     """Whatever else makes it this job and no other: addresses, deadlines."""
+    soon: Callable[[], timedelta] = field(default=_trouble_interval, compare=False, repr=False)
+    """How soon the next turn comes when run() has asked for that."""
+
+
+def next_due(due: float, now: float, step: float) -> float:
+    """The turn after the one that was *due*: one every *step*, so that no lateness adds up, and none that is over."""
+    return due + step * max(1, math.ceil((now - due) / step))
 
 
 class Pacer:
     """Says when the next turn is due, on a grid that does not drift."""
 
     def __init__(self, name: str, interval: timedelta) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._metronome = metronome()
         self._interval = interval.total_seconds()
         self._place = zlib.crc32(name.encode()) / 2**32
-        self._due = asyncio.get_running_loop().time() + self._place * min(self._interval, FIRST_ROUND_SECONDS)
-        self._spread = self._place * self._interval
-        """What moves the job from the first round to its own place in the interval."""
-        self._hurry = asyncio.Event()
+        """The job's share of whatever it is spread over, from 0 to 1."""
+        self._is_in_place = False
+        self._due = self._loop.time() + self._place * min(self._interval, FIRST_ROUND_SECONDS)
+        self._is_hurried = False
+        self._waiter: asyncio.Future[None] | None = None
 
     async def first(self) -> None:
         """Wait for the first turn."""
@@ -64,37 +83,49 @@ class Pacer:
 
     def late(self) -> int:
         """How many usual turns have passed since the present one was due."""
-        return max(0, math.ceil((asyncio.get_running_loop().time() - self._due) / self._interval) - 1)
+        return max(0, math.ceil((self._loop.time() - self._due) / self._interval) - 1)
 
     async def next(self, interval: timedelta) -> None:
         """Wait for the turn after *interval*, or until someone hurries."""
         step = interval.total_seconds()
-        self._due += step * max(1, math.ceil((asyncio.get_running_loop().time() - self._due) / step))
-        if step == self._interval:
-            self._due, self._spread = self._due + self._spread, 0.0
+        if step == self._interval and not self._is_in_place:
+            self._move_to_place()
+        self._due = next_due(self._due, self._loop.time(), step)
         await self._sleep()
+
+    def _move_to_place(self) -> None:
+        """Once: from the first round, into which all jobs are crowded, to the job's own place in the interval."""
+        # Backwards, as if that had been its place all the time: so the next turn comes early, not late.
+        self._due -= (1 - self._place) * self._interval
+        self._is_in_place = True
 
     def hurry(self) -> None:
         """The next turn comes now."""
-        self._hurry.set()
+        self._is_hurried = True
+        self._wake()
 
     async def _sleep(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(self._due):
-                await self._hurry.wait()
-            self._due = loop.time()
-        except TimeoutError:
-            pass  # nobody hurried: the turn is due
-        self._hurry.clear()
+        if not self._is_hurried:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._metronome.wait(self._waiter, self._due)
+            finally:
+                self._waiter = None
+        if self._is_hurried:
+            self._due, self._is_hurried = self._loop.time(), False
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Schedule:
     """Keeps one task per job."""
 
-    def __init__(self, missed: Counter[str]) -> None:
+    def __init__(self, missed: Counter[str], seed: str = "") -> None:
         self._missed = missed
         """Turns that were missed, by kind of job."""
+        self._seed = seed
         self._tasks: dict[Job, asyncio.Task[None]] = {}
         self._pacers: dict[tuple[str, str], Pacer] = {}
         self._begun: set[Job] = set()
@@ -132,13 +163,14 @@ class Schedule:
             pacer.hurry()
 
     async def _repeat(self, job: Job) -> None:
-        pacer = self._pacers[job.kind, job.name] = Pacer(job.name, job.interval)
+        pacer = self._pacers[job.kind, job.name] = Pacer(self._seed + job.name, job.interval)
         await pacer.first()
+        is_well = await self._once(job)
+        self._begun.add(job)
         while True:
-            is_well = await self._once(job)
-            self._begun.add(job)
             self._missed[job.kind] += pacer.late()
-            await pacer.next(job.interval if is_well else min(job.interval, TROUBLE_INTERVAL))
+            await pacer.next(job.interval if is_well else min(job.interval, job.soon()))
+            is_well = await self._once(job)
 
     async def _once(self, job: Job) -> bool:
         try:

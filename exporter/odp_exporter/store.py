@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -25,6 +25,8 @@ from .observations import (
     PingObservation,
     PingResult,
     ProbeResult,
+    Server,
+    ServerObservation,
 )
 from .targets import Ocp, Pool, Target
 
@@ -107,15 +109,38 @@ class OcpRecord:
     )
 
 
+@dataclass(slots=True)
+class PushTally:
+    """What became of the alerts pushed to one Alertmanager."""
+
+    sent: int = 0
+    errors: int = 0
+
+    def add(self, alerts: int, *, is_ok: bool) -> None:
+        """Count one push of so many *alerts*."""
+        self.sent += alerts if is_ok else 0
+        self.errors += 0 if is_ok else alerts
+
+
+def _ignore() -> None:
+    pass
+
+
 class Store:
     """Records by name, for as long as their target is probed."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_verdict: Callable[[], None] = _ignore) -> None:
+        self.on_verdict = on_verdict
+        """Called when the verdict on some ODP has changed."""
         self.odps: dict[str, OdpRecord] = {}
         self.pools: dict[str, PoolRecord] = {}
         self.ocps: dict[str, OcpRecord] = {}
+        self.servers: dict[Server, ServerObservation] = {}
+        """The latest look at each cached server; all ODPs of this host share it."""
         self.overruns: Counter[str] = Counter()
         """Rounds that took longer than their interval, by kind of probe."""
+        self.pushes: dict[str, PushTally] = {}
+        """By Alertmanager, host and port."""
 
     def keep(self, *, odps: Iterable[Target], pools: Iterable[Pool], ocps: Iterable[Ocp]) -> None:
         """Begin records of what is new, drop those of what is gone, leave the rest as they are."""
@@ -139,13 +164,25 @@ class Store:
                     record.pings[observation.result] += 1
             case OcpObservation():
                 self._record_ocp(observation)
+            case ServerObservation():
+                self.servers[observation.server] = observation
+
+    def keep_servers(self, servers: Collection[Server]) -> None:
+        """Drop what is known of all cached servers but these."""
+        self.servers = {server: seen for server, seen in self.servers.items() if server in servers}
+
+    def keep_pushes(self, alertmanagers: Iterable[str]) -> None:
+        """Count what is pushed to these, and drop the counts of all others."""
+        self.pushes = {name: self.pushes.get(name) or PushTally() for name in alertmanagers}
 
     def _record_greeting(self, observation: GreetingObservation) -> None:
         record = self.odps.get(observation.target)
         if record is None:
             return
         record.probes.add(observation)
+        before = record.health.state
         record.health, outage = after_greeting(record.health, observation, record.host)
+        self._tell(before is not record.health.state)
         if outage is not None:
             record.outages += outage.duration
             record.recoveries.observe(outage.duration.total_seconds())
@@ -157,15 +194,21 @@ class Store:
 
     def _record_host(self, observation: HostObservation) -> None:
         if record := self.odps.get(observation.target):
+            before = (record.health.state, bool(record.host and record.host.is_memory_frozen))
             record.host = observation
             record.health = after_host(record.health, record.probes.latest, observation)
+            self._tell(before != (record.health.state, observation.is_memory_frozen))
+
+    def _tell(self, is_changed: bool) -> None:  # noqa: FBT001 - the one thing it is told
+        if is_changed:
+            self.on_verdict()
 
     def _record_ocp(self, observation: OcpObservation) -> None:
         record = self.ocps.get(observation.ocp)
         if record is None:
             return
         record.latest = observation
-        for reply in observation.endpoints:
+        for reply in (it for it in observation.endpoints if not it.is_carried):
             record.results[reply.endpoint, reply.result] += 1
             if reply.result is not OcpResult.NOT_ASKED:
                 record.durations[reply.endpoint].observe(reply.seconds)

@@ -54,8 +54,10 @@ class Host:
     def see(
         self, present: list[Process], *, later: timedelta = timedelta(minutes=5), is_silent: bool = False
     ) -> Findings:
+        return self.see_at(datetime.now(UTC) + later, present, is_silent=is_silent)
+
+    def see_at(self, now: datetime, present: list[Process], *, is_silent: bool = False) -> Findings:
         self.history = self.history or History(self.state)
-        now = datetime.now(UTC) + later
         return self.history.observe("odp-1", present, self.home, now, is_silent=is_silent)
 
     def restart_exporter(self) -> None:
@@ -324,11 +326,11 @@ def test_a_process_that_lost_its_port_has_not_ended(host: Host) -> None:
     assert {Cause.SIGNAL: 1} == host.restarts(host.children[1].pid)
 
 
-def just_begun(pid: int) -> tuple[Process, timedelta]:
-    """The process, and how much later than now it is still young."""
+def just_begun(pid: int) -> tuple[Process, datetime]:
+    """The process, and a moment at which it is still young."""
     process = processes.read(pid)
     assert process is not None
-    return process, process.started + SETTLING / 2 - datetime.now(UTC)
+    return process, process.started + SETTLING / 2
 
 
 def test_a_process_that_has_just_begun_may_be_an_attempt_and_waits(host: Host) -> None:
@@ -336,19 +338,19 @@ def test_a_process_that_has_just_begun_may_be_an_attempt_and_waits(host: Host) -
     host.kill(signal.SIGTERM)
     attempt, young = just_begun(host.start("old"))
 
-    assert {} == counted(host.see([attempt], later=young))
+    assert {} == counted(host.see_at(young, [attempt]))
     assert {Cause.STOP: 1} == host.restarts(attempt.identity.pid)
 
 
 def test_a_process_that_has_just_begun_counts_if_its_log_says_that_it_is_up(host: Host) -> None:
     first, young = just_begun(host.start())
-    host.see([first], later=young)
-    host.see([first], later=young)
+    host.see_at(young, [first])
+    host.see_at(young, [first])
     host.kill(signal.SIGTERM)
     second, young = just_begun(host.start())
 
-    assert {Cause.STOP: 1} == counted(host.see([second], later=young))
-    assert {Cause.STOP: 1} == counted(host.see([second], later=young))
+    assert {Cause.STOP: 1} == counted(host.see_at(young, [second]))
+    assert {Cause.STOP: 1} == counted(host.see_at(young, [second]))
 
 
 def test_an_order_to_stop_shows_while_the_process_drains(host: Host) -> None:

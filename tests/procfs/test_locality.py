@@ -4,22 +4,25 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address
+from pathlib import Path
 
 import pytest
-from odp_exporter.procfs.locality import KEEP, RESOLVERS, Locality, is_ours
+from odp_exporter.procfs.locality import KEEP, RESOLVERS, Locality, here
 
 PATIENCE = timedelta(seconds=20)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LINK_SCOPE = "20"
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"])
 def test_loopback_is_ours(ip: str) -> None:
-    assert is_ours(ip)
+    assert {ip} == here(ip)
 
 
 @pytest.mark.parametrize("ip", ["192.0.2.1", "198.51.100.7", "2001:db8::1", "255.255.255.255"])
 def test_documentation_addresses_are_not_ours(ip: str) -> None:
-    assert not is_ours(ip)
+    assert frozenset() == here(ip)
 
 
 def test_an_address_of_an_interface_is_ours() -> None:
@@ -30,7 +33,17 @@ def test_an_address_of_an_interface_is_ours() -> None:
             pytest.skip("this host has no address but loopback")
         ours = datagram.getsockname()[0]
 
-    assert is_ours(ours)
+    assert {ours} == here(ours)
+
+
+def test_a_link_local_address_is_ours_in_its_zone() -> None:
+    """The socket tables have it without the zone. A host without IPv6 has none."""
+    rows = [line.split() for line in Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()]
+    ours = [(str(IPv6Address(int(row[0], 16))), row[5]) for row in rows if row[3] == LINK_SCOPE]
+
+    for ip, interface in ours:
+        assert {ip} == here(f"{ip}%{interface}")
+    assert frozenset() == Locality().addresses("fe80::1%no-such", NOON)
 
 
 def settled(locality: Locality, host: str, now: datetime = NOON) -> frozenset[str]:
@@ -77,16 +90,20 @@ class Resolver:
         while len(self.asked) < times and time.monotonic() < deadline:
             time.sleep(0.001)
 
+    def end(self) -> None:
+        """Answer all that is asked."""
+        self.may_answer.set()
+        for thread in threading.enumerate():
+            if thread.name == "resolver":
+                thread.join(PATIENCE.total_seconds())
+
 
 @pytest.fixture
 def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     standing_in = Resolver()
     monkeypatch.setattr(socket, "getaddrinfo", standing_in)
     yield standing_in
-    standing_in.may_answer.set()
-    for thread in threading.enumerate():
-        if thread.name == "resolver":
-            thread.join(PATIENCE.total_seconds())
+    standing_in.end()
 
 
 def test_nobody_waits_for_a_name_server_and_until_it_answers_a_name_is_not_local(resolver: Resolver) -> None:
@@ -141,7 +158,7 @@ def test_what_is_no_longer_watched_is_forgotten_asked_or_not(resolver: Resolver)
         locality.addresses(name, NOON)
     resolver.until_asked(RESOLVERS)
     locality.keep({names[0], names[-1]})
-    resolver.may_answer.set()
+    resolver.end()
     kept = settled(locality, names[-1])
     locality.keep({names[-1]})
     forgotten = locality.addresses(names[0], NOON)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from odp_exporter.odp_values import boolean
 from odp_exporter.procfs import parameters
 from odp_exporter.procfs.parameters import DEFAULTS, ParametersUnreadable, from_arguments, from_database, from_text
 
@@ -244,7 +245,7 @@ def test_times(text: str | None, seconds: float | None) -> None:
      ("", None), ("2", None), (None, None)],
 )  # fmt: skip
 def test_booleans(text: str | None, value: bool | None) -> None:  # noqa: FBT001 - a table of values
-    assert value is parameters.boolean(text)
+    assert value is boolean(text)
 
 
 @pytest.mark.parametrize(

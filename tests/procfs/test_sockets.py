@@ -90,6 +90,14 @@ def test_hundreds_of_connections_arrive_in_many_pieces_and_are_all_counted() -> 
         assert {listener: 700} == established([listener])
 
 
+def test_only_listeners_of_the_ports_that_are_asked_for_are_handed_over() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        port = one.getsockname()[1]
+        assert {port, other.getsockname()[1]} <= {each.address.port for each in listeners()}
+
+        assert {port} == {each.address.port for each in listeners({port})}
+
+
 def test_nothing_listens_means_nothing_to_count() -> None:
     assert {} == established([])
 

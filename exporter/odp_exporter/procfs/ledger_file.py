@@ -72,6 +72,11 @@ def decode(content: bytes) -> Ledger:
         raise ValueError(message) from error
 
 
+def read(directory: Path) -> Ledger:
+    """The ledger that another process keeps in *directory*; a FileError or ValueError if it cannot be read."""
+    return decode(files.read(directory / NAME, limit=_MAX_BYTES).content)
+
+
 class LedgerFile:
     """The records of all ODPs that were ever watched from here."""
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import threading
 from collections.abc import Collection, Iterable
+from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
+
+from odp_exporter.lookups import Lookups
 
 KEEP = timedelta(minutes=1)
 """How long an answer holds; a virtual address may move."""
 RESOLVERS = 4
 """Names that are resolved at a time; a name server that is silent keeps each of them for half a minute."""
+_ANY_PORT = 9
 
 
 class Locality:
@@ -25,106 +28,71 @@ class Locality:
 
     def __init__(self) -> None:
         self._asked: dict[str, datetime] = {}
-        self._answers = _Answers()
+        self._found: dict[str, frozenset[str]] = {}
+        self._lookups = Lookups(self._look_up, at_a_time=RESOLVERS)
+        self._under_way: dict[str, Future[None]] = {}
+        """The latest look-up of each name."""
 
     def addresses(self, host: str, now: datetime) -> frozenset[str]:
         """Those IP addresses of *host* that belong to this host; none when it is another one, or not resolved yet."""
         asked = self._asked.get(host)
         if asked is None or not timedelta() <= now - asked < KEEP:
             self._asked[host] = now
-            self._answers.renew(host)
-        return self._answers.of(host)
+            self._renew(host)
+        return self._found.get(host, frozenset())
 
     def settle(self, hosts: Iterable[str], now: datetime, *, within: timedelta) -> None:
         """Wait until each of *hosts* has been resolved once, or has failed to be, but no longer than *within*."""
-        every = frozenset(hosts)
-        for host in every:
+        unknown = frozenset(hosts) - self._found.keys()
+        for host in unknown:
             self.addresses(host, now)
-        self._answers.wait_for(every, within)
+        names = unknown & self._under_way.keys()
+        wait([self._under_way[name] for name in names], within.total_seconds())
 
     def keep(self, hosts: Collection[str]) -> None:
         """Let go of all hosts but these."""
         self._asked = {host: asked for host, asked in self._asked.items() if host in hosts}
-        self._answers.keep(hosts)
+        self._under_way = {host: lookup for host, lookup in self._under_way.items() if host in hosts}
+        self._lookups.keep(hosts)
+        for host in [host for host in list(self._found) if host not in hosts]:
+            self._found.pop(host, None)
 
-
-class _Answers:
-    """Filled by a few threads that come and go with the names to resolve; each name stands in the queue but once."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._found: dict[str, frozenset[str]] = {}
-        self._waiting: list[str] = []
-        self._under_way: set[str] = set()
-
-    def of(self, host: str) -> frozenset[str]:
-        """The last answer; none before the first one."""
-        return self._found.get(host, frozenset())
-
-    def renew(self, host: str) -> None:
+    def _renew(self, host: str) -> None:
         """See to it that *host* gets a new answer: an IP address at once."""
-        with self._changed:
-            if _is_ip(host):
-                self._found[host] = _ours(host, self.of(host))
-            elif host not in self._under_way and host not in self._waiting:
-                self._waiting.append(host)
-                self._start_thread()
+        if _is_ip(host):
+            self._look_up(host)
+        else:
+            self._under_way[host] = self._lookups.of(host)
 
-    def wait_for(self, hosts: frozenset[str], within: timedelta) -> None:
-        """Wait until each of *hosts* has had an answer."""
-        with self._changed:
-            self._changed.wait_for(lambda: hosts <= self._found.keys(), within.total_seconds())
-
-    def keep(self, hosts: Collection[str]) -> None:
-        """Let go of all hosts but these."""
-        with self._changed:
-            self._found = {host: found for host, found in self._found.items() if host in hosts}
-            self._waiting = [host for host in self._waiting if host in hosts]
-
-    def _start_thread(self) -> None:
-        if len(self._under_way) < RESOLVERS:
-            self._under_way.add(host := self._waiting.pop(0))
-            # A daemon: no name server shall keep the exporter from ending.
-            threading.Thread(target=self._work, args=(host,), name="resolver", daemon=True).start()
-
-    def _work(self, host: str) -> None:
-        answer = _ours(host, self.of(host))
-        with self._changed:
-            self._found[host] = answer
-            self._under_way.remove(host)
-            if self._waiting:
-                self._start_thread()
-            self._changed.notify_all()
+    def _look_up(self, host: str) -> None:
+        try:
+            self._found[host] = here(host)
+        except (OSError, ValueError):
+            # A resolver that fails for a while is no reason to forget where we are.
+            self._found.setdefault(host, frozenset())
 
 
-def resolve(host: str) -> frozenset[str]:
-    """The IP addresses of *host*; an OSError when it has none."""
-    if _is_ip(host):
-        return frozenset((str(ipaddress.ip_address(host)),))
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return frozenset(str(ipaddress.ip_address(str(address[0]).partition("%")[0])) for *_, address in found)
+def here(host: str) -> frozenset[str]:
+    """Those IP addresses of *host* that belong to this host, without a zone; an OSError when it has none at all."""
+    found = socket.getaddrinfo(host, _ANY_PORT, type=socket.SOCK_DGRAM)
+    return frozenset(str(_ip(where)) for family, _, _, _, where in found if _is_ours(family, where))
 
 
-def is_ours(ip: str) -> bool:
-    """The kernel would speak to *ip* from *ip* itself."""
-    address = ipaddress.ip_address(ip)
+def _is_ours(family: int, where: tuple[object, ...]) -> bool:
+    """The kernel would speak to this address, in its zone if it has one, from this address itself."""
+    address = _ip(where)
     if address.is_loopback or address.is_unspecified:
         return True
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET  # noqa: PLR2004 - the IP version
     with socket.socket(family, socket.SOCK_DGRAM) as datagram:
         try:
-            datagram.connect((ip, 9))  # UDP: this chooses a source address and sends nothing
+            datagram.connect(where)  # UDP: this chooses a source address and sends nothing
         except OSError:
             return False
-        return ipaddress.ip_address(datagram.getsockname()[0]) == address
+        return _ip(datagram.getsockname()) == address
 
 
-def _ours(host: str, last: frozenset[str]) -> frozenset[str]:
-    try:
-        return frozenset(ip for ip in resolve(host) if is_ours(ip))
-    except (OSError, ValueError):
-        # A resolver that fails for a while is no reason to forget where we are.
-        return last
+def _ip(where: tuple[object, ...]) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(str(where[0]).partition("%")[0])
 
 
 def _is_ip(host: str) -> bool:

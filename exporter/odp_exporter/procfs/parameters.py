@@ -9,6 +9,7 @@ password is in it, so that none can ever be shown.
 
 from __future__ import annotations
 
+import functools
 import re
 import sqlite3
 import tempfile
@@ -18,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from odp_exporter.observations import Parameters
+from odp_exporter.odp_values import unquoted
 from odp_exporter.settings import MAX_DURATION, redacted
 
 DEFAULTS: Mapping[str, str] = {
@@ -89,13 +91,11 @@ limit 5000
 _MAX_SQLITE_STEPS = 1_000_000
 """The rows of a real file take some 5000; a hostile file must not keep us."""
 
+_SPELLINGS = 64
+"""So many are remembered: the limits of a fleet are asked for at each scrape, and are spelt in a few ways."""
 _NUMBER = re.compile(r"([0-9]{1,18})\s*([a-z]*)")
 _SIZES = {"": 20, "b": 0, "byte": 0, **{u + b: 10 * (i + 1) for i, u in enumerate("kmgtp") for b in ("", "b")}}
 _SECONDS = {"": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BOOLEANS = {
-    **dict.fromkeys(("true", "on", "yes", "t", "1"), True),
-    **dict.fromkeys(("false", "off", "no", "f", "0"), False),
-}
 
 
 class ParametersUnreadable(Exception):
@@ -112,7 +112,8 @@ def merged(options: Mapping[str, str], stored: Mapping[str, str] | None, source:
         return None
     values = dict(options) if stored is None else {**DEFAULTS, **stored, **options}
     shown = {name: redacted(value) for name, value in values.items()}
-    return Parameters(shown, ", ".join(filter(None, ("command line" if options else "", source))))
+    sources = ", ".join(filter(None, ("command line" if options else "", source)))
+    return Parameters(shown, sources, is_stored=None if stored is None else bool(stored))
 
 
 def from_arguments(arguments: Sequence[str]) -> dict[str, str]:
@@ -122,7 +123,7 @@ def from_arguments(arguments: Sequence[str]) -> dict[str, str]:
         if option == "o":
             found.update(_known(item.partition("=")[::2] for item in value.split(",")))
         elif option in _PARAMETERS:
-            found[_PARAMETERS[option]] = _unquoted(value)
+            found[_PARAMETERS[option]] = unquoted(value)
     return found
 
 
@@ -147,15 +148,16 @@ def from_database(content: bytes) -> dict[str, str]:
         raise ParametersUnreadable(message) from error
 
 
+@functools.lru_cache(_SPELLINGS)
 def size(text: str | None) -> int | None:
     """`2G`, `100MB` or, in megabytes, `2048`: bytes."""
-    match = _NUMBER.fullmatch(_unquoted(text or "").lower())
+    match = _NUMBER.fullmatch(unquoted(text or "").lower())
     return int(match[1]) << _SIZES[match[2]] if match and match[2] in _SIZES else None
 
 
 def seconds(text: str | None) -> float | None:
     """`30s`, `100ms` or, in microseconds, `30000000`: seconds."""
-    match = _NUMBER.fullmatch(_unquoted(text or "").lower())
+    match = _NUMBER.fullmatch(unquoted(text or "").lower())
     return int(match[1]) * _SECONDS[match[2]] if match and match[2] in _SECONDS else None
 
 
@@ -167,14 +169,9 @@ def drain_timeout(known: Parameters | None) -> timedelta:
     return timedelta(seconds=min(lasting, MAX_DURATION.total_seconds()))
 
 
-def boolean(text: str | None) -> bool | None:
-    """`True`, `on`, `1` and the other spellings that ODP takes."""
-    return _BOOLEANS.get(_unquoted(text or "").lower())
-
-
 def port(text: str | None) -> int | None:
     """A TCP port."""
-    digits = _unquoted(text or "")
+    digits = unquoted(text or "")
     return int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) and 0 < int(digits) <= 65535 else None  # noqa: PLR2004 - the range of a TCP port
 
 
@@ -210,13 +207,8 @@ def _letter(name: str) -> str | None:
 
 
 def _known(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
-    found = ((name.strip().lower(), _unquoted(value)) for name, value in pairs)
+    found = ((name.strip().lower(), unquoted(value)) for name, value in pairs)
     return {name: value for name, value in found if name in DEFAULTS}
-
-
-def _unquoted(value: str) -> str:
-    # obproxyd.sh passes proxy_mem_limited='2G' with the quotes in it.
-    return value.strip().strip("'\"")
 
 
 def _text(raw: bytes) -> str:

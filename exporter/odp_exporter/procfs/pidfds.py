@@ -26,7 +26,7 @@ _GET_INFO = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11
 _EXIT = 1 << 3
 """PIDFD_INFO_EXIT of Linux 6.15."""
 _STAT_BYTES = 64 * 1024
-_STATE, _EXIT_CODE = 0, 49
+_STATE, _THREADS, _EXIT_CODE = 0, 17, 49
 """Fields 3 and 52 of /proc/PID/stat, behind the name (proc(5))."""
 
 
@@ -56,7 +56,7 @@ class Pidfds:
             os.close(fd)
 
     def is_living(self, identity: Identity) -> bool:
-        """The very process still runs; a zombie does not."""
+        """The very process still runs, if only by a last thread; a zombie does not."""
         fd = self._fds.get(identity)
         if fd is None:
             return self._is_listed(identity)
@@ -83,7 +83,7 @@ class Pidfds:
 
     def _is_listed(self, identity: Identity) -> bool:
         fields = self._fields(identity)
-        return bool(fields) and fields[_STATE] not in {b"Z", b"X"}
+        return bool(fields) and not (fields[_STATE] in {b"Z", b"X"} and int(fields[_THREADS]) <= 1)
 
     def _status_of_zombie(self, identity: Identity) -> int | None:
         """What the kernel keeps until its parent asks; told to its own user and to root, to others 0."""

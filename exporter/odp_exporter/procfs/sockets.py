@@ -71,9 +71,10 @@ class Listener:
         return self.address.host in {"0.0.0.0", "::"}
 
 
-def listeners() -> tuple[Listener, ...]:
-    """Every listening TCP socket, IPv4 and IPv6."""
-    return tuple(_listener(message) for family in _FAMILIES for message in _dump(family, _LISTEN))
+def listeners(ports: Collection[int] = ()) -> tuple[Listener, ...]:
+    """Every listening TCP socket, IPv4 and IPv6; only those of *ports* if any are given."""
+    wanted = _only_ports(ports)
+    return tuple(_listener(message) for family in _FAMILIES for message in _dump(family, _LISTEN, wanted))
 
 
 def established(through: Collection[Listener]) -> Mapping[Listener, int]:
@@ -102,10 +103,11 @@ def _count(counts: Mapping[tuple[int, bytes, bytes], int], listener: Listener) -
 
 
 def _listener(message: bytes) -> Listener:
-    source = message[8:12] if message[0] == socket.AF_INET else message[8:24]
+    is_ipv4 = message[0] == socket.AF_INET
+    host = socket.inet_ntoa(message[8:12]) if is_ipv4 else str(ipaddress.ip_address(message[8:24]))
     port = int.from_bytes(message[4:6], "big")
     queued, backlog, uid, inode = _QUEUES_AND_OWNER.unpack_from(message, 56)
-    return Listener(Address(str(ipaddress.ip_address(source)), port), inode, uid, queued, backlog)
+    return Listener(Address(host, port), inode, uid, queued, backlog)
 
 
 def _only_ports(ports: Collection[int]) -> bytes:

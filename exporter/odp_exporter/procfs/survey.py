@@ -29,6 +29,8 @@ WATCHDOG_SCRIPT = "obproxyd.sh"
 DESERTED_RESCAN = timedelta(seconds=1)
 """How often all pids are gone through while nobody listens on a watched port."""
 
+_AT_ONCE = 4096
+"""Bytes of a command line that are read first; only a longer one is read as a whole."""
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 
 
@@ -174,8 +176,11 @@ class Survey:
         return {inode: fd for inode, fd in held if inode in inodes}
 
     def _names(self, pid: int) -> tuple[str, tuple[str, ...]]:
+        comm, line = _content(f"{self._proc}/{pid}/comm"), _content(f"{self._proc}/{pid}/cmdline")
+        if len(line) < _AT_ONCE:
+            return comm.decode(errors="replace").rstrip("\n"), processes.split_arguments(line)
         try:
-            return self._text(pid, "comm").rstrip("\n"), processes.arguments(pid, proc=self._proc)
+            return comm.decode(errors="replace").rstrip("\n"), processes.arguments(pid, proc=self._proc)
         except files.FileError:
             return "", ()
 
@@ -193,6 +198,21 @@ class Survey:
     def _directory(self, pid: int) -> Path | None:
         directory = _link(f"{self._proc}/{pid}/cwd")
         return Path(directory) if directory else None
+
+
+def _content(path: str) -> bytes:
+    """The beginning of a file of /proc; empty when it is gone or closed to this user."""
+    # Read for every process of the host: without a Path, a stat and a second read it takes a fifth of the time.
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, _AT_ONCE)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def _basename(path: str) -> str:
