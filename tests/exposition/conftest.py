@@ -1,17 +1,11 @@
-"""A store in which every metric family has something to say, and an authority for certificates."""
+"""A store in which every metric family has something to say."""
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from odp_exporter.exposition.collector import Collector, Situation
 from odp_exporter.observations import (
     CacheFile,
@@ -35,9 +29,10 @@ from odp_exporter.observations import (
     ProbeResult,
     Process,
     Server,
+    ServerObservation,
     Watchdog,
 )
-from odp_exporter.store import Store
+from odp_exporter.store import PushTally, Store
 from odp_exporter.targets import Address, Ocp, Pool, Target
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -81,6 +76,7 @@ def _host() -> HostObservation:
                 "client_max_connections": "8192",
                 "ignore_local_config": "True",
                 "enable_get_rslist_remote": "False",
+                "obproxy_config_server_url": "http://***@192.0.2.10/services?Action=GetObProxyConfig",
             },
             "etc/proxyconfig_v1.db",
         ),
@@ -120,6 +116,7 @@ def _ocp_round() -> OcpObservation:
             EndpointObservation(Endpoint.RS_LIST, OcpResult.HTTP_STATUS, 500, 0.1, "500", cluster="pay"),
         ),
         clusters=("trade", "pay"),
+        rs_lists=(ClusterServers("trade", 1, frozenset({Server("10.0.0.3", 2881)})),),
     )
 
 
@@ -144,7 +141,10 @@ def store() -> Store:
     it.record(PingObservation("odp-1", _ago(3), PingResult.OK, 0.01))
     it.record_pool(GreetingObservation("trade", _ago(1), ProbeResult.OK, whole))
     it.record(_ocp_round())
+    it.record(ServerObservation(Server("10.0.0.1", 2881), _ago(10), is_reachable=True))
+    it.record(ServerObservation(Server("10.0.0.2", 2881), _ago(10), is_reachable=False, detail="no"))
     it.overruns["greeting"] += 1
+    it.pushes["192.0.2.20:9093"] = PushTally(sent=5, errors=1)
     return it
 
 
@@ -158,61 +158,7 @@ def collector(store: Store) -> Collector:
         cache_interval=timedelta(seconds=15),
         reloaded_at=_ago(3600),
         ping_interval=timedelta(seconds=15),
+        servers_interval=timedelta(minutes=1),
         build=build,
     )
     return Collector(store, situation, lambda: NOON)
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority that lives for one test, and writes what it issues into a folder."""
-
-    folder: Path
-    name: str
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-
-    @property
-    def certificate(self) -> Path:
-        """Its own certificate."""
-        return self._written(self.name, self._sign(self.name, self.key.public_key(), is_authority=True))
-
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """A certificate for 127.0.0.1 and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        path = self.folder / f"{name}.key"
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return self._written(name, self._sign(name, key.public_key(), is_authority=False)), path
-
-    def _sign(self, name: str, key: ec.EllipticCurvePublicKey, *, is_authority: bool) -> x509.Certificate:
-        address = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
-        return (
-            x509.CertificateBuilder()
-            .subject_name(_common_name(name))
-            .issuer_name(_common_name(self.name))
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
-            .not_valid_after(datetime.now(UTC) + timedelta(hours=1))
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .sign(self.key, hashes.SHA256())
-        )
-
-    def _written(self, name: str, certificate: x509.Certificate) -> Path:
-        path = self.folder / f"{name}.crt"
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        return path
-
-
-def _common_name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    """Issues the certificates of a test."""
-    return Authority(tmp_path, "authority")

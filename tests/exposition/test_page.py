@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odp_exporter.exposition import families
 from odp_exporter.exposition.collector import Collector
-from odp_exporter.exposition.family import Closed, Family, Kind
-from odp_exporter.exposition.rendering import Format, Templates, page, sample
+from odp_exporter.metrics.family import Closed, Family, Kind
+from odp_exporter.metrics.rendering import Format, Template, page, sample
 from odp_exporter.observations import (
     CacheFile,
     CacheFileObservation,
@@ -108,8 +108,8 @@ def test_any_label_value_survives(name: str) -> None:
     """Quotes, backslashes, line feeds, per cent signs and the rest of Unicode."""
     family = Family("odp_x", Kind.GAUGE, "A test.", "odp", (Closed("kind", ("a%s", "b")),), ("open",))
     fixed = replace(family, open=())
-    lines = Templates(fixed).fill(name, (1, 2)).encode(errors="replace").decode()
-    line = sample(family, {"odp": name, "open": name}, 3).encode(errors="replace").decode()
+    lines = Template(fixed).fill(name, (1, 2))
+    line = sample(family, {"odp": name, "open": name}, 3)
     known = name.encode(errors="replace").decode()
 
     expected = {
@@ -249,9 +249,12 @@ def test_the_oldest_process_speaks_for_the_odp(collector: Collector) -> None:
     assert started.timestamp() == value(collector, "odp_process_start_time_seconds", odp="odp-1")
 
 
-def test_a_running_outage_counts_already(collector: Collector) -> None:
-    """8 s and the 1.75 ms of a whole greeting, and 2.5 s since the one that was closed."""
-    assert 10.50175 == value(collector, "odp_unavailable_seconds_total", odp="odp-1")
+def test_a_running_outage_counts_up_to_the_last_greeting(store: Store, collector: Collector) -> None:
+    """8 s and the 1.75 ms of a whole greeting, and 2 s from the one that was closed to another one."""
+    again = collector.clock() - timedelta(seconds=0.5)
+    store.record(GreetingObservation("odp-1", again, ProbeResult.CLOSED))
+
+    assert 10.00175 == value(collector, "odp_unavailable_seconds_total", odp="odp-1")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 from odp_exporter.exposition.collector import Collector
 from odp_exporter.exposition.probe_page import TIMEOUT_HEADER, ProbeTimeouts
-from odp_exporter.exposition.rendering import Format
 from odp_exporter.exposition.web import Site, application
+from odp_exporter.metrics.rendering import Format
 from odp_exporter.observations import (
     Endpoint,
     EndpointObservation,

@@ -15,9 +15,9 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from odp_exporter.exposition.collector import Collector
-from odp_exporter.exposition.negotiation import OFF_LOOP_BYTES
-from odp_exporter.exposition.rendering import Format, page
 from odp_exporter.exposition.web import PATHS, Site, application
+from odp_exporter.httpd.negotiation import OFF_LOOP_BYTES
+from odp_exporter.metrics.rendering import Format, page
 from odp_exporter.observations import GreetingObservation, ProbeResult
 from odp_exporter.ondemand import Answer, TargetNotAllowed
 from odp_exporter.targets import Ocp, Pool, Target

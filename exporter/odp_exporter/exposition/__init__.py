@@ -1,4 +1,4 @@
-"""What is known, as Prometheus reads it: metric families, pages, and the HTTP server that gives them out.
+"""What is known, as Prometheus reads it: the exporter's metric families and its pages.
 
 A page shows the latest observations; asking for one probes nothing and opens
 no file. What the families are called stands in families.py and nowhere else.

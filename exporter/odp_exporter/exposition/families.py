@@ -8,10 +8,10 @@ ODP's own endpoint on port 2884, whose names begin with `odp_` as well
 from __future__ import annotations
 
 from odp_exporter.health import State
+from odp_exporter.metrics.family import Closed, Family, Kind
 from odp_exporter.observations import CacheFile, Cause, Endpoint, OcpResult, Phase, PingResult, ProbeResult, Watchdog
 from odp_exporter.store import OCP_BOUNDS, PROBE_BOUNDS, RECOVERY_BOUNDS
-
-from .family import Closed, Family, Kind
+from odp_exporter.survival.reasons import Reason
 
 _PHASE = Closed("phase", tuple(Phase))
 _RESULT = Closed("result", tuple(ProbeResult))
@@ -274,6 +274,51 @@ ODP_CACHE_CLUSTER_SERVERS = Family(
     "odp",
     open=("ob_cluster",),
 )
+ODP_CACHE_MISSING_CLUSTERS = Family(
+    "odp_cache_missing_clusters",
+    Kind.GAUGE,
+    "Clusters that OCP lists and the cached RS lists lack: an outage of OCP would make new logins to them impossible. "
+    "Normal until somebody logs in to the cluster. Absent while OCP gives no configuration, and where the exporter's "
+    "user may not read the cache.",
+    "odp",
+)
+ODP_CACHE_STALE_CLUSTERS = Family(
+    "odp_cache_stale_clusters",
+    Kind.GAUGE,
+    "Cached clusters that lack a server of OCP's RS list, compared as sets of ip:sql_port. Servers that only the cache "
+    "knows are normal. Absent as odp_cache_missing_clusters is.",
+    "odp",
+)
+ODP_CACHE_REACHABLE_SERVERS = Family(
+    "odp_cache_reachable_servers",
+    Kind.GAUGE,
+    "Cached servers of the cluster that accept a TCP connection on their SQL port, out of odp_cache_cluster_servers. "
+    "Absent while none of them was tried.",
+    "odp",
+    open=("ob_cluster",),
+)
+ODP_RESTART_SAFE = Family(
+    "odp_restart_safe",
+    Kind.GAUGE,
+    "1 if a restart now would come back with its clusters, 0 if it would lose one; odp_restart_unsafe_reason says why. "
+    "Absent where it cannot be known, which is no reason to dare it.",
+    "odp",
+)
+ODP_RESTART_UNSAFE_REASON = Family(
+    "odp_restart_unsafe_reason",
+    Kind.STATE_SET,
+    "1 for each reason why odp_restart_safe is 0 or absent, 0 for the others; "
+    "docs/survival.md has the way out of each.",
+    "odp",
+    (Closed("reason", tuple(Reason)),),
+)
+ODP_SURVIVES_OCP_OUTAGE = Family(
+    "odp_survives_ocp_outage",
+    Kind.GAUGE,
+    "1 if every cluster that OCP knows would stay usable with OCP gone, a restart of the ODP included, else 0. Absent "
+    "where it cannot be known.",
+    "odp",
+)
 ODP_POOL_UP = Family(
     "odp_pool_up",
     Kind.GAUGE,
@@ -300,7 +345,9 @@ OCP_UP = Family(
     "ocp_up",
     Kind.GAUGE,
     "1 if OCP's last reply is one that ODP would accept, the whole envelope weighed, else 0. rs_list is 1 only if the "
-    "RS lists of all clusters are. Absent while no recent round is known.",
+    "RS lists of all clusters are, and 0 also if no URL to ask for one is known. While all is well and the version "
+    "stays the same, config and each RS list are asked for once in five rounds only. Absent while no recent round is "
+    "known.",
     "ocp",
     (_ENDPOINT,),
 )
@@ -362,6 +409,19 @@ EXPORTER_PROBE_OVERRUNS = Family(
     Kind.COUNTER,
     "Rounds of probes that took longer than their interval, so that the next one was late.",
     open=("probe",),
+)
+EXPORTER_NOTIFICATIONS_SENT = Family(
+    "odp_exporter_notifications_sent_total",
+    Kind.COUNTER,
+    "Alerts pushed to an Alertmanager that took them; each push of each alert counts.",
+    open=("alertmanager",),
+)
+EXPORTER_NOTIFICATIONS_ERRORS = Family(
+    "odp_exporter_notifications_errors_total",
+    Kind.COUNTER,
+    "Alerts pushed to an Alertmanager that did not take them, or did not answer in time. Prometheus tells it all the "
+    "same, some seconds later.",
+    open=("alertmanager",),
 )
 EXPORTER_CONFIG_RELOAD_SUCCESSFUL = Family(
     "odp_exporter_config_last_reload_successful",

@@ -16,14 +16,14 @@ from typing import Protocol
 from aiohttp import web
 
 from odp_exporter.clock import stopwatch
+from odp_exporter.httpd.replies import format_of, parameter, reply
+from odp_exporter.metrics.rendering import Block, Format, page, several, single
 from odp_exporter.observations import GreetingObservation
 from odp_exporter.ondemand import Answer, ProbeRefused, TargetNotAllowed, TooManyProbes
 from odp_exporter.settings import quoted
 
 from . import families
-from .collector import Collector, several, single
-from .rendering import Block, Format, page
-from .replies import format_of, parameter, reply
+from .collector import Collector
 from .transcript import describe, is_success
 
 MIN_SECONDS = 0.01
@@ -93,7 +93,7 @@ async def probe_page(
         return _transcript(target, module, seen, blocks)
     form = format_of(request)
     end = "" if form is Format.TEXT else "# EOF\n"
-    return await reply(request, form, (page(blocks, form) + end).encode(errors="replace"))
+    return await reply(request, form, [(page(blocks, form) + end).encode(errors="replace")])
 
 
 def _granted(request: web.Request, timeouts: ProbeTimeouts) -> timedelta:

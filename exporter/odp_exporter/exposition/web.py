@@ -6,41 +6,45 @@ serving.py). No reply contains a traceback, and none contains a secret.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, exposition
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from odp_exporter import __version__
-from odp_exporter.settings import quoted
+from odp_exporter.clock import stopwatch
+from odp_exporter.httpd.courtesy import plain_errors, put_headers
+from odp_exporter.httpd.replies import format_of, reply
+from odp_exporter.metrics.rendering import Block, Format, parts
 
+from .api import Api
 from .collector import Collector
-from .landing import POLICY, landing_page
+from .landing import STYLE, landing_page
 from .probe_page import OnDemand, ProbeTimeouts, probe_page
-from .rendering import Format, page
-from .replies import format_of, reply
 from .tables.row import Moment
 
 log = structlog.get_logger()
 
-PATHS = ("/", "/metrics", "/probe?target=&module=", "/-/healthy", "/-/ready", "/-/reload (POST)")
+PATHS = (
+    "/",
+    "/metrics",
+    "/probe?target=&module=",
+    "/api/v1/odps",
+    "/api/v1/odps/NAME",
+    "/-/healthy",
+    "/-/ready",
+    "/-/reload (POST)",
+)
+SLICE_SECONDS = 0.005
+"""How long a scrape keeps the probes from their turn: a greeting takes 2 ms at most, and must not seem to take 50."""
 MAX_BODY_BYTES = 1024
 """No request has a use for a body."""
 MAX_PROBLEMS = 100
 """Mistakes of a configuration that a reply names; nobody mends more at a time."""
-
-_HEADERS = {
-    "Server": "odp-exporter",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 @dataclass(slots=True)
@@ -58,20 +62,22 @@ class Site:
 
 def application(site: Site) -> web.Application:
     """The HTTP application, for any server."""
-    pages = _Pages(site)
-    app = web.Application(middlewares=[_plain_errors], client_max_size=MAX_BODY_BYTES)
+    pages, api = _Pages(site), Api(site.collector)
+    app = web.Application(middlewares=[plain_errors("odp-exporter", PATHS)], client_max_size=MAX_BODY_BYTES)
     app.add_routes(
         [
             web.get("/", pages.landing),
             web.get("/metrics", pages.metrics),
             web.get("/probe", pages.probe),
+            web.get("/api/v1/odps", api.odps),
+            web.get("/api/v1/odps/{name:.+}", api.odp),
             web.get("/-/healthy", pages.healthy),
             web.get("/-/ready", pages.ready),
             web.post("/-/reload", pages.reload),
             web.put("/-/reload", pages.reload),
         ]
     )
-    app.on_response_prepare.append(_add_headers)
+    put_headers(app, "odp-exporter", style=STYLE)
     return app
 
 
@@ -89,10 +95,10 @@ class _Pages:
 
     async def metrics(self, request: web.Request) -> web.Response:
         form = format_of(request)
-        own = page(self._site.collector.collect(), form).encode(errors="replace")
+        own = await rendered(self._site.collector.blocks(), form)
         # /proc/self is the kernel's memory: reading it waits for no device.
         generate = exposition.generate_latest if form is Format.TEXT else openmetrics.generate_latest
-        return await reply(request, form, own + generate(self._process))
+        return await reply(request, form, [*own, generate(self._process)])
 
     async def probe(self, request: web.Request) -> web.Response:
         site = self._site
@@ -118,6 +124,17 @@ class _Pages:
         return web.Response(status=500, text=f"the configuration was not reloaded, the former one stays:\n{lines}")
 
 
+async def rendered(blocks: Iterable[Block], form: Format) -> list[bytes]:
+    """The page of *blocks*, made in slices between which probes have their turn."""
+    made, began = [], stopwatch()
+    for part in parts(blocks, form):
+        made.append(part)
+        if stopwatch() - began > SLICE_SECONDS:
+            await asyncio.sleep(0)
+            began = stopwatch()
+    return made
+
+
 def _process_metrics() -> CollectorRegistry:
     """The metrics of the exporter's own process, under the names that every exporter has."""
     registry = CollectorRegistry()
@@ -125,21 +142,3 @@ def _process_metrics() -> CollectorRegistry:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
-
-
-@web.middleware
-async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPNotFound as error:
-        message = f"no such page: {quoted(request.path)} (there are: {', '.join(PATHS)})\n"
-        raise web.HTTPNotFound(text=message) from error
-    except web.HTTPException:
-        raise
-    except Exception:  # aiohttp's own guard shows tracebacks to the client when asyncio debugs
-        log.exception("request failed", path=request.path)
-        return web.Response(status=500, text="internal error; the log of odp-exporter says more\n")
-
-
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)

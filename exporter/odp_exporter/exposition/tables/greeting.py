@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
+from itertools import chain
 
 from odp_exporter.exposition import families
-from odp_exporter.exposition.rendering import Values
 from odp_exporter.health import State
+from odp_exporter.metrics.rendering import Values
 from odp_exporter.observations import GreetingObservation, PingObservation, PingResult, ProbeResult
 from odp_exporter.store import OdpRecord, ProbeRecord
 
-from .row import Labels, Moment, OpenRow, Row, Table, buckets
+from .row import Moment, OpenRow, Row, Samples, Table, buckets
 
 _STATES = {state: tuple(int(state is other) for other in State) for state in State}
 # Tuples, because going through an enum costs more than the rest of a scrape.
@@ -24,13 +23,13 @@ def _probe_results(record: ProbeRecord) -> Values:
 
 
 def _probe_durations(record: ProbeRecord) -> Values:
-    return tuple([value for histogram in record.durations.values() for value in buckets(histogram)])
+    return tuple(chain.from_iterable(map(buckets, record.durations.values())))
 
 
 def present_state(record: OdpRecord, moment: Moment) -> State:
     """The state of an ODP, which nobody knows once probes have ceased."""
     latest = record.probes.latest
-    return record.health.state if latest and moment.is_fresh(latest.at) else State.UNKNOWN
+    return record.health.state if latest and latest.at >= moment.oldest else State.UNKNOWN
 
 
 def _up(greeting: GreetingObservation, _: Moment) -> Values:
@@ -38,16 +37,15 @@ def _up(greeting: GreetingObservation, _: Moment) -> Values:
     return None if greeting.result is ProbeResult.INTERNAL_ERROR else int(greeting.is_ok)
 
 
-def _info(record: OdpRecord, _: Moment) -> Iterable[tuple[Labels, float]]:
+def _info(record: OdpRecord, _: Moment) -> Samples:
     target, host = record.target, record.host
     version = host.version if host and host.version else ""
-    yield {"address": str(target.address), "pool": target.pool or "", "version": version, **target.labels}, 1
+    return [({"address": str(target.address), "pool": target.pool or "", "version": version, **target.labels}, 1)]
 
 
-def _unavailable(record: OdpRecord, moment: Moment) -> Values:
-    began = record.health.outage_began
-    running = max(timedelta(), moment.now - began) if began else timedelta()
-    return (record.outages + running).total_seconds()
+def _unavailable(record: OdpRecord, _: Moment) -> Values:
+    # Up to the last greeting and not to now: a clock that is set must not make a counter jump, or fall.
+    return (record.outages + record.health.outage_lasted).total_seconds()
 
 
 def _last_probe(record: OdpRecord, _: Moment) -> Values:

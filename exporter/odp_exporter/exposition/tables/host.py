@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
 from odp_exporter.exposition import families
-from odp_exporter.exposition.rendering import Values
+from odp_exporter.metrics.rendering import Values
 from odp_exporter.observations import Cause, HostObservation, Process, Watchdog
 from odp_exporter.procfs import parameters
 
 from .row import Moment, Row, Table
 
 _COUNT = re.compile(r"[0-9]{1,15}")
+_FLAGS = families.ODP_PARAMETER.closed[0].values
+# Tuples, because going through an enum costs more than the rest of a row.
+_CAUSES = tuple(Cause)
+_WATCHDOGS = tuple(Watchdog)
+_NO_RESTARTS = (0,) * len(_CAUSES)
+_NO_WATCHDOGS = (0,) * len(_WATCHDOGS)
 
 
 def _processes(host: HostObservation, _: Moment) -> Values:
@@ -32,14 +39,28 @@ def _parameter(host: HostObservation, name: str) -> str | None:
 
 
 def _connections_limit(host: HostObservation, _: Moment) -> Values:
-    value = _parameter(host, "client_max_connections") or ""
+    return _limit(_parameter(host, "client_max_connections") or "")
+
+
+@functools.lru_cache(64)
+def _limit(value: str) -> int | None:
     # 0 means no limit, and a division by it would be an alert.
     return int(value) or None if _COUNT.fullmatch(value) else None
 
 
 def _booleans(host: HostObservation, _: Moment) -> Values:
-    values = [parameters.boolean(_parameter(host, name)) for name in families.ODP_PARAMETER.closed[0].values]
-    return tuple(None if value is None else int(value) for value in values)
+    if host.parameters is None:
+        return None
+    values = [host.parameters.flag(name) for name in _FLAGS]
+    return tuple([None if value is None else int(value) for value in values])
+
+
+def _restarts(host: HostObservation, _: Moment) -> Values:
+    return tuple([host.restarts.get(cause, 0) for cause in _CAUSES]) if host.restarts else _NO_RESTARTS
+
+
+def _watchdogs(host: HostObservation, _: Moment) -> Values:
+    return tuple([int(kind in host.watchdogs) for kind in _WATCHDOGS]) if host.watchdogs else _NO_WATCHDOGS
 
 
 def _last_core(host: HostObservation, _: Moment) -> Values:
@@ -61,8 +82,8 @@ TABLE: Table[HostObservation] = (
     Row(families.ODP_CLIENT_CONNECTIONS, lambda host, _: host.client_connections),
     Row(families.ODP_CLIENT_CONNECTIONS_LIMIT, _connections_limit),
     Row(families.ODP_ACCEPT_QUEUE, lambda host, _: host.accept_queue),
-    Row(families.ODP_RESTARTS, lambda host, _: tuple(host.restarts.get(cause, 0) for cause in Cause)),
-    Row(families.ODP_WATCHDOG_RUNNING, lambda host, _: tuple(int(kind in host.watchdogs) for kind in Watchdog)),
+    Row(families.ODP_RESTARTS, _restarts),
+    Row(families.ODP_WATCHDOG_RUNNING, _watchdogs),
     Row(families.ODP_CORE_DUMPS, lambda host, _: host.cores.total if host.cores else None),
     Row(families.ODP_CORE_DUMP_LAST_TIMESTAMP, _last_core),
     Row(families.ODP_PARAMETER, _booleans),

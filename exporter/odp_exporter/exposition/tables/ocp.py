@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from odp_exporter.exposition import families
-from odp_exporter.exposition.rendering import Values
+from odp_exporter.metrics.rendering import Values
 from odp_exporter.observations import Endpoint, EndpointObservation, OcpObservation, OcpResult
 from odp_exporter.store import OcpRecord
 
-from .row import Labels, Moment, OpenRow, Row, Table, buckets
+from .row import Moment, OpenRow, Row, Samples, Table, buckets
 
 _RESULTS = tuple((endpoint, result) for endpoint in Endpoint for result in OcpResult)
 
@@ -35,7 +35,7 @@ def _clusters(ocp: OcpObservation, _: Moment) -> Values:
     return len(ocp.clusters) if config and config.result is OcpResult.OK else None
 
 
-def _ocp_results(ocp: OcpObservation, _: Moment) -> Iterable[tuple[Labels, float]]:
+def _ocp_results(ocp: OcpObservation, _: Moment) -> Samples:
     replies = _replies(ocp)
     return [({"endpoint": name, "result": replies[name].result}, 1) for name in Endpoint if name in replies]
 

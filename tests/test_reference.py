@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from odp_exporter.exposition.reference import page
+from odp_exporter.reference import page
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_page_of_metrics_is_what_the_families_say() -> None:
