@@ -20,15 +20,16 @@ async def test_finds_odps_with_their_home_parameters_version_and_ocp(fleet: Flee
     old = await fleet.start_odp("old", ocp=ocp, release="4.2.3", options={"ignore_local_config": "false"})
     new = await fleet.start_odp("new", ocp=ocp, host="127.0.0.2", options={"enable_get_rslist_remote": "true"})
     async with exporter(tmp_path) as it:
-        metrics = await it.until(lambda metrics: is_known(old, metrics) and is_known(new, metrics))
+        await it.until(lambda metrics: is_known(old, metrics) and is_known(new, metrics))
+        await it.until(lambda metrics: all(metrics.by("name", "odp_parameter", odp=name(odp)) for odp in (old, new)))
+        await it.until(lambda metrics: metrics.value("odp_cache_valid", odp=name(new), file="config_server") == 1)
         metrics = await it.until(
-            lambda metrics: metrics.value("odp_cache_valid", odp=name(new), file="config_server") == 1
+            lambda metrics: ocp.base.removeprefix("http://") in metrics.by("ocp", "ocp_up", endpoint="config")
         )
 
     assert 0 == metrics.value("odp_parameter", odp=name(old), name="ignore_local_config")
     assert 1 == metrics.value("odp_parameter", odp=name(new), name="enable_get_rslist_remote")
     assert {2 * 1024**3} == {metrics.value("odp_memory_limit_bytes", odp=name(odp)) for odp in (old, new)}
-    assert ocp.base.removeprefix("http://") in metrics.by("ocp", "ocp_up", endpoint="config")
 
 
 async def test_keeps_finding_them_as_they_come_and_keeps_those_that_die(fleet: Fleet, tmp_path: Path) -> None:
@@ -42,6 +43,15 @@ async def test_keeps_finding_them_as_they_come_and_keeps_those_that_die(fleet: F
         metrics = await it.until_state(name(first), "down")
 
     assert 0 == metrics.value("odp_processes", odp=name(first))
+
+
+async def test_forgets_what_was_looked_for_in_vain_for_long_enough(fleet: Fleet, tmp_path: Path) -> None:
+    odp = await fleet.start_odp("odp-1")
+    async with exporter(tmp_path, "discovery: {interval: 200ms, forget_after: 2s}\n") as it:
+        await it.until(lambda metrics: is_known(odp, metrics))
+        odp.kill()
+
+        await it.until(lambda metrics: metrics.state(name(odp)) is None)
 
 
 async def test_remembers_a_dead_odp_over_a_restart_of_the_exporter(fleet: Fleet, tmp_path: Path) -> None:

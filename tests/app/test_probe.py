@@ -8,11 +8,13 @@ from odp_exporter.simulator.exporter import Metrics, exporter, naming
 from odp_exporter.simulator.fleet import Fault, Fleet
 
 FAST = "probe: {interval: 200ms, timeout: 150ms}\n"
+PATIENT = "probe: {interval: 20s, timeout: 10s}\n"
+"""For greetings that must come, however busy the machine is."""
 
 
 async def test_by_name_and_by_address_of_what_is_configured(fleet: Fleet, tmp_path: Path) -> None:
     odp = await fleet.start_odp("odp-1")
-    async with exporter(tmp_path, naming(odp, more=FAST)) as it:
+    async with exporter(tmp_path, naming(odp, more=PATIENT)) as it:
         for target in ("odp-1", f"{odp.address[0]}:{odp.address[1]}"):
             status, body = await it.request(f"/probe?target={target}")
             metrics = Metrics.parsed(body)

@@ -106,5 +106,5 @@ async def test_settings_that_need_a_restart_are_named(tmp_path: Path) -> None:
     async with exporter(tmp_path, GOOD) as it:
         await reloaded(it, tmp_path, GOOD + "web: {listen_address: '127.0.0.1:1'}\n")
 
-        assert "changes that need a restart" in it.log
+        await it.until(lambda _: "changes that need a restart" in it.log)
         assert "web.listen_address" in it.log

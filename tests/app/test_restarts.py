@@ -6,16 +6,25 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from odp_exporter.simulator.exporter import Metrics, exporter, naming
+from odp_exporter.simulator.exporter import Exporter, Metrics, exporter, naming
 from odp_exporter.simulator.fleet import Fault, Fleet, Odp
 
 Blow = Callable[[Odp], Awaitable[None]]
 
 
-def settings(directory: Path) -> str:
-    return (
-        "probe: {interval: 200ms, timeout: 150ms}\nprocess: {interval: 100ms}\n"
-        f"state_directory: {directory / 'state'}\n"
+FAST = "{interval: 200ms, timeout: 150ms}"
+PATIENT = "{interval: 20s, timeout: 10s, hasty_timeout: 10s}"
+"""What a busy machine delays is no outage."""
+
+
+def settings(directory: Path, probe: str = FAST) -> str:
+    return f"probe: {probe}\nprocess: {{interval: 100ms}}\nstate_directory: {directory / 'state'}\n"
+
+
+async def watched(it: Exporter) -> Metrics:
+    """Once it serves, and its process has been seen."""
+    return await it.until(
+        lambda metrics: metrics.state("odp-1") == "serving" and metrics.value("odp_processes", odp="odp-1") == 1
     )
 
 
@@ -53,7 +62,7 @@ def faulted(fault: Fault) -> Blow:
 async def test_each_end_has_its_cause(blow: Blow, cause: str, fleet: Fleet, tmp_path: Path) -> None:
     odp = await fleet.start_odp("odp-1")
     async with exporter(tmp_path, naming(odp, more=settings(tmp_path))) as it:
-        await it.until_state("odp-1", "serving")
+        await watched(it)
         await blow(odp)
         await odp.wait_gone()
         await odp.start()
@@ -66,7 +75,7 @@ async def test_a_hot_restart_is_no_outage_and_has_its_own_cause(fleet: Fleet, tm
     """Two processes share the port for a while; the greeting never fails (odp-facts 7.6)."""
     odp = await fleet.start_odp("odp-1")
     async with exporter(tmp_path, naming(odp, more=settings(tmp_path))) as it:
-        await it.until_state("odp-1", "serving")
+        await watched(it)
         await odp.fault(Fault.HOT_RESTART)
         metrics = await it.until(lambda metrics: bool(restarts(metrics)))
 
@@ -77,7 +86,7 @@ async def test_the_count_survives_the_exporter_and_includes_what_it_slept_throug
     odp = await fleet.start_odp("odp-1")
     config = naming(odp, more=settings(tmp_path))
     async with exporter(tmp_path, config) as it:
-        await it.until_state("odp-1", "serving")
+        await watched(it)
         await odp.restart()
         await it.until(lambda metrics: restarts(metrics) == {"stop": 1})
     await odp.restart()
@@ -93,7 +102,7 @@ async def test_a_crash_without_a_core_that_nobody_watched_ends_the_log(fleet: Fl
     odp = await fleet.start_odp("odp-1")
     config = naming(odp, more=settings(tmp_path))
     async with exporter(tmp_path, config) as it:
-        await it.until_state("odp-1", "serving")
+        await watched(it)
     await odp.fault(Fault.CRASH)
     await odp.wait_gone()
     await odp.start()
@@ -106,7 +115,7 @@ async def test_a_crash_without_a_core_that_nobody_watched_ends_the_log(fleet: Fl
 async def test_core_files_are_counted_and_dated(fleet: Fleet, tmp_path: Path) -> None:
     odp = await fleet.start_odp("odp-1")
     async with exporter(tmp_path, naming(odp, more=settings(tmp_path))) as it:
-        before = await it.until_state("odp-1", "serving")
+        before = await watched(it)
         await odp.fault(Fault.CORE)
         await odp.wait_gone()
         await odp.start()
@@ -122,8 +131,8 @@ async def test_core_files_are_counted_and_dated(fleet: Fleet, tmp_path: Path) ->
 
 async def test_recoveries_are_timed(fleet: Fleet, tmp_path: Path) -> None:
     odp = await fleet.start_odp("odp-1")
-    async with exporter(tmp_path, naming(odp, more=settings(tmp_path))) as it:
-        await it.until_state("odp-1", "serving")
+    async with exporter(tmp_path, naming(odp, more=settings(tmp_path, PATIENT))) as it:
+        await watched(it)
         odp.kill()
         await it.until_state("odp-1", "down")
         await asyncio.sleep(0.5)

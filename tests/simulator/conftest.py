@@ -29,8 +29,14 @@ async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
 
 @pytest.fixture
 def greet() -> Callable[[tuple[str, int]], Awaitable[bytes]]:
-    """Connects, reads until the greeting or 0.5 s of silence is over, and closes."""
+    """Connects, waits for the whole greeting, however late, and closes."""
     return _greet
+
+
+@pytest.fixture
+def glimpse() -> Callable[[tuple[str, int]], Awaitable[bytes]]:
+    """Connects, takes what comes within half a second, for those who are to be silent, and closes."""
+    return _glimpse
 
 
 @pytest.fixture
@@ -40,17 +46,24 @@ def log_in() -> Callable[..., Awaitable[list[str]]]:
 
 
 async def _greet(address: tuple[str, int]) -> bytes:
+    async with asyncio.timeout(_DEADLINE_SECONDS):
+        reader, writer = await asyncio.open_connection(*address)
+        try:
+            header = await reader.readexactly(4)
+            return header + await reader.readexactly(int.from_bytes(header[:3], "little"))
+        finally:
+            writer.close()
+
+
+async def _glimpse(address: tuple[str, int]) -> bytes:
     reader, writer = await asyncio.open_connection(*address)
-    received = b""
     try:
         async with asyncio.timeout(0.5):
-            while len(received) < 78 and (part := await reader.read(100)):  # the captured length
-                received += part
+            return await reader.read(100)
     except TimeoutError:
-        pass
+        return b""
     finally:
         writer.close()
-    return received
 
 
 async def _log_in(

@@ -80,7 +80,7 @@ async def test_a_probe_costs_a_dozen_lines_of_log_and_no_diagnosis(fleet: Fleet,
     odp = await fleet.start_odp("odp-1")
     before, diagnosis = len(odp.log().splitlines()), odp.log("obproxy_diagnosis.log")
     await greet(odp.address)
-    await eventually(lambda: "deallocating sm" in odp.log(), "end of the session", within_seconds=5)
+    await eventually(lambda: "deallocating sm" in odp.log(), "end of the session", within_seconds=20)
 
     assert 12 == len(odp.log().splitlines()) - before
     assert diagnosis == odp.log("obproxy_diagnosis.log")

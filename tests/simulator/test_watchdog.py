@@ -11,7 +11,7 @@ async def test_it_is_a_process_named_obproxyd_sh_that_starts_a_dead_odp(fleet: F
     odp = await fleet.start_odp("odp-1")
     watchdog = await fleet.watchdog(odp)
     await eventually(
-        lambda: Path(f"/proc/{watchdog.pid}/comm").read_text() == "obproxyd.sh\n", "its name", within_seconds=5
+        lambda: Path(f"/proc/{watchdog.pid}/comm").read_text() == "obproxyd.sh\n", "its name", within_seconds=20
     )
     before = odp.pid
     odp.kill()

@@ -55,6 +55,11 @@ class Ocp:
         return f"{self.base}/services?Action=GetObProxyConfig"
 
     @property
+    def clusters(self) -> Mapping[str, Sequence[str]]:
+        """The SQL addresses of each cluster that it knows."""
+        return self._world.clusters
+
+    @property
     def pid(self) -> int:
         """Its process."""
         return self._process.pid

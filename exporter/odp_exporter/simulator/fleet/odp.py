@@ -13,7 +13,7 @@ from pathlib import Path
 from odp_exporter.simulator.odp import faults
 from odp_exporter.simulator.odp.control import SOCKET
 from odp_exporter.simulator.odp.faults import AT_START, Fault
-from odp_exporter.simulator.odp.server import PID_FILE
+from odp_exporter.simulator.odp.server import PID_FILE, STARTS_FILE
 
 from .processes import POLL_SECONDS, eventually, is_alive, kill, working_below
 
@@ -52,6 +52,14 @@ class Odp:
             return 0
 
     @property
+    def starts(self) -> int:
+        """How many processes came to listen, whoever started them."""
+        try:
+            return len((self.home / STARTS_FILE).read_text().split())
+        except FileNotFoundError:
+            return 0
+
+    @property
     def is_running(self) -> bool:
         """The process that listened last is alive."""
         return is_alive(self.pid)
@@ -60,6 +68,11 @@ class Odp:
     def pids(self) -> list[int]:
         """Every living obproxy process in its home; two during a hot restart."""
         return sorted(pid for pid in working_below(self.home) if _comm(pid) == "obproxy")
+
+    @property
+    def _is_ending(self) -> bool:
+        """The process that listened last has perhaps no working directory any more, but still its sockets."""
+        return self.is_running and _comm(self.pid) == "obproxy"
 
     async def start(self, *arguments: str, waits: bool = True) -> None:
         """Start it with its own arguments, or with *arguments*; come back once it listens if it *waits*.
@@ -99,8 +112,10 @@ class Odp:
                     raise StartFailed(self.log()[-500:])
 
     async def wait_gone(self, *, within_seconds: float = 10.0) -> None:
-        """Wait until no obproxy process is left in its home."""
-        await eventually(lambda: not self.pids, f"{self.name} gone", within_seconds=within_seconds)
+        """Wait until no obproxy process is left in its home, and its ports are closed."""
+        await eventually(
+            lambda: not self.pids and not self._is_ending, f"{self.name} gone", within_seconds=within_seconds
+        )
         if self._foreground is not None:
             await self._foreground.wait()
 

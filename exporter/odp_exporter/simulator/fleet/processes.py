@@ -10,6 +10,8 @@ from pathlib import Path
 
 POLL_SECONDS = 0.01
 """Between two looks at what another process does."""
+_STATE, _THREADS = 0, 17
+"""Fields of /proc/PID/stat, from the one after the name on."""
 
 
 class Timeout(Exception):
@@ -27,12 +29,23 @@ async def eventually(condition: Callable[[], bool], what: str, *, within_seconds
         raise Timeout(message) from error
 
 
+def state(pid: int) -> str:
+    """What /proc/PID/stat calls the state of the process: `T` for a stopped one; empty when it is gone."""
+    fields = _fields(pid)
+    return fields[_STATE] if fields else ""
+
+
 def is_alive(pid: int) -> bool:
-    """The process exists and is no zombie."""
+    """The process exists and is no zombie, or has threads that still have to end and hold its sockets till then."""
+    fields = _fields(pid)
+    return bool(fields) and (fields[_STATE] not in {"Z", "X"} or int(fields[_THREADS]) > 1)
+
+
+def _fields(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return []
 
 
 def working_below(directory: Path) -> Iterable[int]:

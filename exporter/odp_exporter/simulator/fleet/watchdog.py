@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 from .odp import Odp
-from .processes import is_alive, kill
+from .processes import eventually, is_alive, kill
 
+_NAMED_SECONDS = 10.0
 _SCRIPT = """\
 #!/bin/bash
 # Once a second: is the port connectable? If not, start one more; an unhealthy one is not killed.
@@ -49,6 +51,7 @@ class Watchdog:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
         )
+        await eventually(lambda: _is_named(process.pid), "obproxyd.sh", within_seconds=_NAMED_SECONDS)
         return cls(process)
 
     @property
@@ -66,3 +69,8 @@ class Watchdog:
         kill(self.pid, signal.SIGKILL)
         async with asyncio.timeout(10):
             await self._process.wait()
+
+
+def _is_named(pid: int) -> bool:
+    """Its command line can be read, which the kernel writes down only after the start has succeeded."""
+    return b"obproxyd.sh" in Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -122,9 +122,14 @@ def _rs_list(element: dict[str, object]) -> RsList:
     cluster = str(element["ObRegion"])
     real_name = str(element.get("ObRealMetaRegion") or element.get("ObRealClusterName") or cluster)
     items = element["RsList"]
-    servers = [_server(item) for item in items] if isinstance(items, list) else []
+    servers = [_server(item) for item in items if not _is_bare_ipv6(item)] if isinstance(items, list) else []
     return RsList(cluster, real_name, int(str(element["ObRegionId"])), element["Type"] == "PRIMARY", tuple(servers))
 
 
 def _server(item: dict[str, object]) -> RsServer:
     return RsServer(str(item["address"]).rpartition(":")[0], int(str(item["sql_port"])), str(item["role"]))
+
+
+def _is_bare_ipv6(item: dict[str, object]) -> bool:
+    """As ODP writes it, and seems not to read it back (odp-facts 2.3)."""
+    return str(item["address"]).count(":") > 1 and "[" not in str(item["address"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from .cache_files import CONFIG_SERVER, IDC_LIST, RSLIST, CacheFiles, idc_payload, parse_rslist, rslist_payload
 from .replies import META_DATABASE, Config, IdcList, Rejected, RsList, RsServer, parse_config
@@ -38,7 +39,9 @@ class Clusters:
             lists = parse_rslist(payload) if payload is not None else ()
         except Rejected:
             lists = ()
-        for each in lists:
+        known = self.config.urls.keys() if self.config else ()
+        # Reading stops at the first cluster that the configuration lacks (odp-facts 2.6).
+        for each in takewhile(lambda it: it.cluster in {*known, META_DATABASE}, lists):
             self._rs_lists[each.cluster] = (*self._rs_lists.get(each.cluster, ()), each)
         self._cache.read(IDC_LIST)
 

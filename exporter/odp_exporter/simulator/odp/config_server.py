@@ -24,7 +24,7 @@ from .replies import (
 _TRIES_AT_START = 3
 _IDC_TIMEOUT_SECONDS = 1.0
 _META_PAUSE_SECONDS = 1.0
-_CONNECT_TIMEOUT_SECONDS = 1.0
+_CONNECT_TIMEOUT_SECONDS = 5.0
 
 _FAILURES = (fetch.FetchFailed, Rejected)
 
@@ -46,20 +46,21 @@ class ConfigServer:
 
     async def start(self) -> None:
         """Get a configuration, from OCP or from the cache; failing is not an error, later ticks try again."""
-        if self._parameters.flag("ignore_local_config"):
+        if self._parameters.flag("ignore_local_config") or not self._parameters.were_loaded:
             if not await self._refresh():
                 where = "init (ob_config_server_processor.cpp:172)"
                 text = "fail to get json config info from remote config server, try load local file"
                 self._logs.failure("PROXY", where, f"{text} and schedule a timer task to update later(ret=-4216)")
-                self._clusters.load_config()
-                self._clusters.load_lists()
+                if self._clusters.load_config():
+                    self._clusters.load_lists()
         else:
             if not self._clusters.load_config():
                 where = "init (ob_config_server_processor.cpp:153)"
                 text = "fail to load json config info from local, now try to get from remote(ret=-4009)"
                 self._logs.failure("PROXY", where, text)
                 await self._refresh()
-            self._clusters.load_lists()
+            if self._clusters.config is not None:
+                self._clusters.load_lists()
         self._is_started = True
 
     async def poll(self) -> None:

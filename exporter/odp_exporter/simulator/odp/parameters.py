@@ -92,8 +92,10 @@ class ParametersLocked(Exception):
 class Parameters:
     """The values of one life of the process."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], *, were_loaded: bool = True) -> None:
         self._values = dict(values)
+        self.were_loaded = were_loaded
+        """There was something to load; a new sqlite file counts, as captured."""
 
     def text(self, name: str) -> str:
         """The value as it was given."""
@@ -125,10 +127,11 @@ def load(etc: Path, given: Mapping[str, str], release: Release) -> Parameters:
                 values = defaults(release) | _stored_in(database) | dict(given)
                 _store_in(database, values)
                 return Parameters(values)
-    values = defaults(release) | _stored_binary(etc / BINARY) | dict(given)
+    stored = _stored_binary(etc / BINARY)
+    values = defaults(release) | stored | dict(given)
     text = "".join(f"{name}={value}\n" for name, value in values.items())
     (etc / BINARY).write_bytes(container.encode(text.encode(), magic=container.BCDE))
-    return Parameters(values)
+    return Parameters(values, were_loaded=bool(stored))
 
 
 def defaults(release: Release) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 _PR_SET_MM = 35
 _PR_SET_MM_MAP = 14
 _NO_FILE = 0xFFFFFFFF
+_POLL_SECONDS = 0.001
 _STAT_FIELDS = {
     "start_code": 26,
     "end_code": 27,
@@ -55,8 +56,8 @@ def rename(arguments: Sequence[str]) -> None:
     start, room = known["arg_start"], known["arg_end"] - known["arg_start"]
     text = b"".join(os.fsencode(argument) + b"\0" for argument in arguments)
     if 0 < len(text) <= room:
-        ctypes.memset(start, 0, room)
-        ctypes.memmove(start, text, len(text))
+        # In one go: whoever looks meanwhile must not see a process without words.
+        ctypes.memmove(start, text.ljust(room, b"\0"), room)
         _set_memory_map(known | {"arg_end": start + len(text), "exe_fd": _NO_FILE})
 
 
@@ -77,15 +78,22 @@ def forbid_core() -> None:
 
 def daemonise() -> None:
     """Go on as a daemon; the launcher exits with 0 whatever becomes of the start (odp-facts 7.2)."""
-    if os.fork():
-        os._exit(0)
+    _go_on_as_orphan()
     os.setsid()
-    if os.fork():
-        os._exit(0)
+    _go_on_as_orphan()
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
     os.close(null)
+
+
+def _go_on_as_orphan() -> None:
+    """In a child, once its parent is gone: on a busy machine that would else be there beside one that serves."""
+    parent = os.getpid()
+    if os.fork():
+        os._exit(0)
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
 
 
 def end_with(owner: int) -> None:

@@ -29,6 +29,8 @@ from .session import Office
 from .sockets import Sockets
 
 PID_FILE = Path("run/serving.pid")
+STARTS_FILE = Path("run/starts")
+"""A line for each process that came to listen: its pid."""
 """Relative to the home: the process that listened last. Real ODP has no such file."""
 
 _REVISION = "105-local-81eeae92526f5efbee516e863c7234532dfa6175"
@@ -102,6 +104,9 @@ class Server:
     def _serve_control(self, awaiting: Mapping[Fault, float]) -> None:
         disaster = Disaster(self._home, self._simulation.release, self._logs, self._conduct, self._hot_restart)
         Control(disaster.strike, self._conduct.release, self._status).start(self._home)
+        with STARTS_FILE.open("a") as starts:
+            starts.write(f"{os.getpid()}\n")
+        # Last of all: whoever waits for this start waits for this file.
         temporary = PID_FILE.with_suffix(f".{os.getpid()}")
         temporary.write_text(f"{os.getpid()}\n")
         temporary.rename(PID_FILE)
@@ -118,6 +123,8 @@ class Server:
         loop.add_signal_handler(signal.SIGUSR1, lambda: tasks.create_task(self._drain(), name="drain"))
         for without_effect in _WITHOUT_EFFECT:
             loop.add_signal_handler(without_effect, lambda: None)
+        # A shell has what runs in its background ignore this one, and all its children too.
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
     def _stop(self, number: int) -> None:
         """SIGTERM, SIGINT: mute at once, gone at the next tick of ODP's one-second cop."""
