@@ -20,6 +20,8 @@ from odp_exporter.observations import (
     PingObservation,
     PingResult,
     ProbeResult,
+    Server,
+    ServerObservation,
 )
 from odp_exporter.store import Store
 from odp_exporter.targets import Address, Ocp, Pool, Target
@@ -67,6 +69,16 @@ def test_a_change_of_state_is_logged_once_with_its_reason(store: Store) -> None:
 
     assert [("unknown", "serving"), ("serving", "down")] == [(log["before"], log["state"]) for log in logs]
     assert ("refused", "why") == (logs[1]["result"], logs[1]["detail"])
+
+
+def test_a_cached_server_is_logged_when_it_goes_and_when_it_comes_back(store: Store) -> None:
+    tries = (True, True, False, False, True)
+    server = Server("192.0.2.21", 2881)
+    logs = told(store, *(ServerObservation(server, NOON, is_reachable=it, detail="why") for it in tries))
+
+    assert [(False, "192.0.2.21:2881"), (True, "192.0.2.21:2881")] == [
+        (log["is_reachable"], log["server"]) for log in logs
+    ]
 
 
 def test_what_cannot_be_seen_is_logged_when_it_begins(store: Store) -> None:

@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -68,6 +70,21 @@ def test_check_of_a_missing_file_is_no_traceback() -> None:
     assert (1, "/nonexistent/odp.yml: no such file or directory\n") == (result.exit_code, result.output)
 
 
+def test_a_name_server_that_is_silent_keeps_no_command_from_ending() -> None:
+    program = (
+        "import socket, threading\n"
+        "socket.getaddrinfo = lambda *_, **__: threading.Event().wait()\n"
+        "from odp_exporter.cli import main\n"
+        "main(['probe', 'mute.example:2883', '--connect-timeout', '50ms'])\n"
+    )
+    ended = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False
+    )
+
+    assert (1, "") == (ended.returncode, ended.stderr)
+    assert "mute.example: no answer from the resolver within 0.05s" in ended.stdout
+
+
 def test_run_refuses_to_start_with_a_mistake(tmp_path: Path) -> None:
     file = tmp_path / "odp.yml"
     file.write_text("odsp: []\n")
@@ -111,7 +128,7 @@ def _probed_by(listener: socket.socket, reply: bytes) -> Result:
 
     thread = Thread(target=serve)
     thread.start()
-    result = invoke("probe", address(listener))
+    result = invoke("probe", address(listener), "--greeting-timeout", "20s")
     thread.join()
     return result
 

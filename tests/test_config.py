@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from odp_exporter.config import MAX_BYTES, Config, Discovery, Web, load, parse, parse_listen_address
+from odp_exporter.config import MAX_BYTES, Config, Discovery, Web, load, parse
+from odp_exporter.listening import parse_listen_address
 from odp_exporter.probes.greeting import GreetingSettings
 from odp_exporter.probes.ping import PingSettings
 from odp_exporter.target_files import FileDiscovery

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 from odp_exporter.config import Config, load, parse
+from odp_exporter.remediation.settings import Remediation
 from odp_exporter.settings import format_duration
 from odp_exporter.target_files import parse_targets
 from odp_exporter.targets import Address, TargetPattern
@@ -20,6 +21,7 @@ SAMPLE = ROOT / "deploy/odp-exporter.yml"
 DERIVED = {
     "odps[].name": "the address",
     "pools.*.name": "the key",
+    "remediation.exporters": "`http://HOST:9888`",
     "discovery.enabled": "`true` without `odps` and `file_sd_configs`, else `false`",
 }
 """Defaults that no dataclass can state."""
@@ -46,7 +48,7 @@ def block_in(kind: object) -> type | None:
     return next((block for argument in get_args(kind) if (block := block_in(argument))), None)
 
 
-def default(field: Field[object]) -> str:
+def default(field: Field[object]) -> str:  # noqa: PLR0911 - one line for each kind of value
     """A default as the page writes it."""
     match field.default:
         case _ if field.default is MISSING and field.default_factory is MISSING:
@@ -57,6 +59,10 @@ def default(field: Field[object]) -> str:
             return "none"
         case timedelta():
             return f"`{format_duration(field.default)}`"
+        case bool():
+            return f"`{str(field.default).lower()}`"
+        case tuple(values):
+            return ", ".join(f"`{value}`" for value in values)
         case value:
             return f"`{value}`"
 
@@ -66,6 +72,25 @@ def test_the_page_has_every_option_with_its_default() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", page, re.MULTILINE)
 
     assert sorted(options()) == sorted(rows)
+
+
+def test_the_page_leads_to_every_option_of_the_remediator() -> None:
+    """Their defaults stand on the pages that it leads to."""
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`remediation\.[^|]+) \| \[[^]]+\]\([^)]+\)", page, re.MULTILINE)
+
+    assert sorted(field.name for field in fields(Remediation)) == sorted(
+        name for row in rows for name in re.findall(r"`remediation\.(\w+)`", row)
+    )
+
+
+def test_the_page_of_remediation_has_the_defaults_that_there_are() -> None:
+    """The policy has a table of its own."""
+    page = (ROOT / "docs/remediation.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^\| `remediation\.(\w+)` \| ([^|]+) \|", page, re.MULTILINE))
+    told = {field.name: DERIVED.get(f"remediation.{field.name}") or default(field) for field in fields(Remediation)}
+
+    assert told == shown | {"policy": "none"}
 
 
 def test_the_sample_loads() -> None:

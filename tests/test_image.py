@@ -48,7 +48,9 @@ def parse(text: str) -> list[Stage]:
     return stages
 
 
-BUILD, FINAL = parse(DOCKERFILE)
+BUILD, REMEDIATOR, FINAL = parse(DOCKERFILE)
+"""The last one is what `docker build` gives by itself."""
+PROGRAMS = {"odp-exporter": (FINAL, 9888), "odp-remediator": (REMEDIATOR, 9889)}
 
 
 def sources(stage: Stage) -> Iterator[str]:
@@ -64,26 +66,33 @@ def arguments(command: str) -> list[str]:
     return given
 
 
-def health_check() -> list[str]:
-    (value,) = FINAL.of("HEALTHCHECK")
+def health_check(stage: Stage) -> list[str]:
+    (value,) = stage.of("HEALTHCHECK")
     return arguments(value.partition(" CMD ")[2])
 
 
-def test_both_stages_stand_on_one_base_pinned_by_tag_and_digest() -> None:
+def test_all_stages_stand_on_one_base_pinned_by_tag_and_digest() -> None:
     (base,) = re.findall(r"^ARG PYTHON_IMAGE=(.*)$", DOCKERFILE, re.MULTILINE)
 
     assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", base)
-    assert ["${PYTHON_IMAGE}"] * 2 == [BUILD.image, FINAL.image]
+    assert ["${PYTHON_IMAGE}"] * 3 == [BUILD.image, REMEDIATOR.image, FINAL.image]
 
 
-def test_it_runs_as_nobody_in_particular() -> None:
-    assert ["65532:65532"] == FINAL.of("USER")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_runs_as_nobody_in_particular(name: str) -> None:
+    stage, _ = PROGRAMS[name]
+
+    assert ["65532:65532"] == stage.of("USER")
+    assert "USER" == [instruction for instruction, _ in stage.instructions if instruction in {"USER", "RUN"}][-1]
 
 
-def test_nothing_in_the_final_stage_needs_a_shell() -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_is_started_needs_no_shell(name: str) -> None:
+    stage, _ = PROGRAMS[name]
+
+    assert [name, "run"] == [*arguments(*stage.of("ENTRYPOINT")), *arguments(*stage.of("CMD"))]
+    assert "python3" == health_check(stage)[0]
     assert [] == FINAL.of("RUN")
-    assert ["odp-exporter", "run"] == [*arguments(*FINAL.of("ENTRYPOINT")), *arguments(*FINAL.of("CMD"))]
-    assert "python3" == health_check()[0]
 
 
 def test_all_that_is_copied_exists_and_is_let_in() -> None:
@@ -119,21 +128,25 @@ def test_what_the_build_installs_runs(tmp_path: Path) -> None:
         timeout=150,
     )
     (packages,) = tmp_path.glob("install/lib/python3*/site-packages")
-    program = tmp_path / "install/bin/odp-exporter"
+    done = {name: version(tmp_path / "install/bin" / name, packages) for name in PROGRAMS}
+
+    assert dict.fromkeys(PROGRAMS, (0, "")) == {name: (it.returncode, it.stderr) for name, it in done.items()}
+    assert [] == [name for name, it in done.items() if not it.stdout.startswith(f"{name}, version ")]
+
+
+def version(program: Path, packages: Path) -> subprocess.CompletedProcess[str]:
+    """What an installed *program* says of itself, with nothing else of ours in reach."""
     here = sysconfig.get_path("purelib")
     code = (
         f"import runpy, sys; sys.path += [{str(packages)!r}, {here!r}]; "
         f"runpy.run_path({str(program)!r}, run_name='__main__')"
     )
-    done = subprocess.run(  # noqa: S603 - what was just built
+    return subprocess.run(  # noqa: S603 - what was just built
         [sys.executable, "-I", "-S", "-c", code, "--version"],
         capture_output=True,
         text=True,
         check=False,
     )
-
-    assert (0, "") == (done.returncode, done.stderr)
-    assert "odp-exporter" in done.stdout
 
 
 @contextmanager
@@ -158,12 +171,14 @@ def server(status: int) -> Iterator[int]:
             thread.join()
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_the_health_check_asks_the_exporter(status: int, code: int) -> None:
+def test_the_health_check_asks_the_program(name: str, status: int, code: int) -> None:
     """Its own words, with another port."""
+    stage, usual = PROGRAMS[name]
     with server(status) as port:
-        command = [argument.replace("9888", str(port)) for argument in health_check()]
+        command = [argument.replace(str(usual), str(port)) for argument in health_check(stage)]
         done = subprocess.run([sys.executable, *command[1:]], check=False, timeout=20)  # noqa: S603 - the Dockerfile's own command
 
     assert code == done.returncode
-    assert FINAL.of("EXPOSE") == ["9888"]
+    assert [str(usual)] == stage.of("EXPOSE")

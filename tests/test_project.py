@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 DISTRIBUTION = "odp-exporter"
-NOT_OURS = re.compile(r"\.(?!ci$).*|__pycache__|build|dist|testdata|.*\.egg-info")
+NOT_OURS = re.compile(r"\.(?!ci$).*|__pycache__|build|dist|images|testdata|.*\.egg-info")
 """Folders of tools, and of bytes that others made."""
 
 
@@ -40,7 +42,7 @@ def installed() -> dict[str, str]:
         waiting |= {
             (canonicalize_name(needed.name), extra) for needed in direct for extra in ("", *needed.extras)
         } - found
-    return {name: metadata.version(name) for name, _ in found}
+    return {name: str(Version(metadata.version(name))) for name, _ in found}
 
 
 def requirements_of(distribution: metadata.Distribution, extra: str) -> Iterator[Requirement]:
@@ -74,7 +76,7 @@ def test_constraints_pin_all_that_is_installed() -> None:
         canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)
     }
 
-    assert installed() == pins | {DISTRIBUTION: metadata.version(DISTRIBUTION)}
+    assert installed() == pins | {DISTRIBUTION: str(Version(metadata.version(DISTRIBUTION)))}
 
 
 def test_runtime_dependencies_are_the_ones_with_a_reason() -> None:
@@ -121,13 +123,14 @@ def test_every_cited_fact_is_written_down() -> None:
 
 
 def test_every_make_target_is_explained_and_exists() -> None:
-    """`make help` is the list, and the README names none besides."""
+    """`make help` is the list, and the documents name none besides."""
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607 - the make of this machine
-    named = re.findall(r"`make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    documents = (text for path, text in files() if path.suffix == ".md")
+    named = [name for text in documents for name in re.findall(r"(?:`|\$ )make ([a-z-]+)", text)]
 
     assert targets == set(re.findall(r"^  ([a-z-]+) ", shown, re.MULTILINE))
-    assert set(named) <= targets
+    assert {"demo", "test"} <= set(named) <= targets
 
 
 @pytest.mark.parametrize(("ci", "code"), [("true", 2), ("", 0)])
@@ -163,13 +166,45 @@ def test_the_unit_hides_nothing_that_the_exporter_must_see() -> None:
     assert {"AF_INET", "AF_INET6", "AF_NETLINK"} <= set(settings["RestrictAddressFamilies"].split())
 
 
+def sections(text: str) -> set[str]:
+    """The anchors of a document: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_documents_lead_somewhere() -> None:
+    """To a file that there is, and to a section that it has."""
+    documents = {(ROOT / path).resolve(): text for path, text in files() if path.suffix == ".md"}
+    links = [
+        (path, link, (path.parent / place if place else path).resolve(), anchor)
+        for path, text in documents.items()
+        for link in re.findall(r"\]\((?![a-z]+:)([^)]+)\)", text)
+        for place, _, anchor in [link.partition("#")]
+    ]
     broken = [
-        f"{path}: {link}"
-        for path, text in files()
-        if path.suffix == ".md"
-        for link in re.findall(r"\]\((?![a-z]+:)([^)#]+)", text)
-        if not (ROOT / path.parent / link).exists()
+        f"{path.relative_to(ROOT)}: {link}"
+        for path, link, goal, anchor in links
+        if not goal.exists() or (anchor and anchor not in sections(documents.get(goal, "")))
     ]
 
+    assert len(links) > 100
     assert [] == broken
+
+
+def test_the_page_of_the_architecture_has_the_layers_that_are_enforced() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ][0]
+    (page,) = re.findall(
+        r"```\n(__main__\n.*?)\n```", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+
+    assert contract["layers"] == [" | ".join(line.split()) for line in page.splitlines()]
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """docs/README.md, in which people look for the page that answers their question."""
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+    assert pages | {"runbooks/README.md"} <= set(re.findall(r"\]\(([^)#]+)\)", index))

@@ -105,6 +105,18 @@ def test_what_no_client_could_fetch_is_no_url(url: str) -> None:
         settings.parse_http_url(url)
 
 
+@pytest.mark.parametrize("host", ["a..example", ".example", ".", "a" * 64, f"a.{'b' * 64}.example", "a.."])
+def test_a_host_that_no_resolver_would_be_asked_for_is_no_host(host: str) -> None:
+    """Python's own resolver call breaks on it with another error than on a name that does not exist."""
+    with pytest.raises(ValueError, match="no possible host name: "):
+        settings.parse_http_url(f"http://{host}:9093")
+
+
+@pytest.mark.parametrize("host", ["a" * 63, f"{'b' * 63}.example.", "[2001:db8::1]", "192.0.2.10", "am_1"])
+def test_a_host_that_may_be_is_taken(host: str) -> None:
+    assert f"http://{host}/" == settings.parse_http_url(f"http://{host}/")
+
+
 def test_a_url_keeps_its_password_to_itself() -> None:
     url = settings.parse_http_url("http://admin:hunter2@192.0.2.20:9093/")
 

@@ -44,6 +44,12 @@ def test_one_host_has_one_spelling(text: str, canonical: str) -> None:
     assert canonical == str(parse_address(text))
 
 
+@pytest.mark.parametrize("host", ["a..example", "a" * 64, "a.."])
+def test_a_host_that_no_resolver_would_be_asked_for_is_no_address(host: str) -> None:
+    with pytest.raises(ValueError, match="no possible host name: "):
+        parse_address(f"{host}:2883")
+
+
 @pytest.mark.parametrize(
     "text",
     [

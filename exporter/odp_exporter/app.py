@@ -6,8 +6,10 @@ Everything runs in one TaskGroup; if a part dies, the program does.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,16 +23,18 @@ import structlog
 from .clock import Clock, wall_clock
 from .config import Config, load
 from .discovered_file import DiscoveredFile
+from .exchange import open_session
 from .exporter import Exporter, load_config, load_targets
-from .exposition import access
-from .exposition.serving import ListenError, serve
 from .exposition.web import application
 from .files import FileError, read
+from .httpd import access
+from .httpd.serving import ListenError, serve
+from .jobs.host import look_closer
+from .jobs.means import Means
 from .probes.host import HostProbe
-from .probes.ocp import open_session
-from .probing import Means
 from .procfs.history import History
 from .schedule import Schedule
+from .sentinel import Sentinel
 from .store import Store
 from .target_files import TargetFiles
 from .targets import Address
@@ -97,7 +101,8 @@ async def run(options: Options, *, clock: Clock = wall_clock, on_bound: BoundCal
     reasons: list[str] = []
     try:
         config = load_config(options.config_file)
-        async with _exporter(options, config, clock) as exporter:
+        state = options.state_directory or config.state_directory
+        async with assembled(options.config_file, config, state=state, clock=clock) as exporter:
             await _until_told(exporter, options, on_bound)
     except* (ConfigError, ListenError) as errors:
         # Raised below: what is raised here, older Pythons wrap into a group.
@@ -107,14 +112,17 @@ async def run(options: Options, *, clock: Clock = wall_clock, on_bound: BoundCal
 
 
 @asynccontextmanager
-async def _exporter(options: Options, config: Config, clock: Clock) -> AsyncIterator[Exporter]:
-    state = options.state_directory or config.state_directory
-    store = Store()
-    schedule = Schedule(store.overruns)
+async def assembled(
+    config_file: Path | None, config: Config, *, state: Path | None, clock: Clock
+) -> AsyncIterator[Exporter]:
+    """An exporter with all its parts, not running yet; without a *state* directory it writes nothing."""
+    store, seed = Store(), socket.gethostname()
+    schedule = Schedule(store.overruns, seed)
     with (
         closing(History(state)) as history,
         ThreadPoolExecutor(1, thread_name_prefix="host") as host_thread,
         ThreadPoolExecutor(PING_THREADS, thread_name_prefix="ping") as ping_threads,
+        Sentinel(functools.partial(look_closer, schedule.hurry)) as sentinel,
     ):
         async with open_session() as session:
             means = Means(
@@ -126,10 +134,12 @@ async def _exporter(options: Options, config: Config, clock: Clock) -> AsyncIter
                 ping_threads=ping_threads,
                 hurry=schedule.hurry,
                 slots=asyncio.Semaphore(config.probe.max_concurrent),
+                sentinel=sentinel,
                 host_seen=asyncio.Event(),
+                seed=seed,
             )
             file = DiscoveredFile(state)
-            yield Exporter(options.config_file, config, means=means, schedule=schedule, discovered_file=file)
+            yield Exporter(config_file, config, means=means, schedule=schedule, discovered_file=file)
 
 
 async def _until_told(exporter: Exporter, options: Options, on_bound: BoundCallback) -> None:

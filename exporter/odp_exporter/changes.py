@@ -22,6 +22,7 @@ from .observations import (
     OcpObservation,
     OcpResult,
     PingObservation,
+    ServerObservation,
 )
 from .store import Store
 
@@ -42,6 +43,8 @@ def record(store: Store, seen: Observation) -> None:
             _record_cache(store, seen)
         case OcpObservation():
             _record_ocp(store, seen)
+        case ServerObservation():
+            _record_server(store, seen)
 
 
 def record_pool(store: Store, seen: GreetingObservation) -> None:
@@ -107,6 +110,14 @@ def _record_ocp(store: Store, seen: OcpObservation) -> None:
     for endpoint, (result, detail) in _worst(seen).items():
         if before.get(endpoint, (OcpResult.OK, ""))[0] != result:
             log.warning("OCP answered otherwise", ocp=seen.ocp, endpoint=endpoint, result=result, detail=detail)
+
+
+def _record_server(store: Store, seen: ServerObservation) -> None:
+    before = store.servers.get(seen.server)
+    store.record(seen)
+    if seen.is_reachable != (before is None or before.is_reachable):
+        server = f"{seen.server.ip}:{seen.server.sql_port}"
+        log.info("cached server tried", server=server, is_reachable=seen.is_reachable, detail=seen.detail)
 
 
 def _worst(seen: OcpObservation) -> dict[Endpoint, tuple[OcpResult, str]]:

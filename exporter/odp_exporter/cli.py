@@ -12,10 +12,10 @@ from typing import NoReturn
 
 import click
 
-from . import __version__, app, logs, report
+from . import __version__, app, dossier, inspection, logs, report
 from .clock import wall_clock
-from .config import parse_listen_address
 from .health import SILENT_PROBES
+from .listening import parse_listen_address
 from .logs import LogFormat, LogLevel
 from .observations import GreetingObservation, ProbeResult
 from .probes.greeting import Deadlines, probe
@@ -123,14 +123,39 @@ async def _probe(address: Address, deadlines: Deadlines) -> list[GreetingObserva
 
 
 @main.command()
+@click.argument("target", metavar="[TARGET]", required=False)
+@click.option("--config.file", "config_file", type=FILE, help="Configuration; without it, discover this host's ODPs.")
+@click.option(
+    "--state-directory",
+    type=FILE,
+    envvar="STATE_DIRECTORY",
+    help="Where `odp-exporter run` keeps restart counts; they are only read.",
+)
+@click.option("--json", "is_json", is_flag=True, help="For scripts: what /api/v1/odps gives.")
+def inspect(target: str | None, *, config_file: Path | None, state_directory: Path | None, is_json: bool) -> None:
+    """Show all about the ODPs of this host, or about TARGET, a name or HOST:PORT.
+
+    Would a restart come back, would an outage of OCP be survived, and what is to be done?
+    Exit status 0: good. 1: degraded. 2: bad, or nothing to inspect.
+    """
+    logs.configure(LogLevel.ERROR, LogFormat.LOGFMT)
+    try:
+        found = asyncio.run(inspection.inspect(config_file, target, state=state_directory))
+    except inspection.InspectError as error:
+        _fail(str(error), dossier.Grade.BAD)
+    click.echo(found.json() if is_json else found.text(is_coloured=sys.stdout.isatty()), nl=False)
+    sys.exit(found.grade)
+
+
+@main.command()
 @click.option("--duration", type=DURATION, help="End after this time instead of at Ctrl-C.")
 def demo(duration: timedelta | None) -> None:
-    """Show it at work: a simulated OCP and three simulated ODPs, one of which gets killed."""
+    """Show it at work on simulated ODPs: a death and a hang that are repaired, and a repair that is refused."""
     # A program of its own: nobody who runs the exporter has a use for the simulator in memory.
     seconds = [str(duration.total_seconds())] if duration else []
     os.execv(sys.executable, [sys.executable, "-m", "odp_exporter.simulator.demo", *seconds])  # noqa: S606 - no shell wanted
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = 1) -> NoReturn:
     click.echo(message, err=True)
-    sys.exit(1)
+    sys.exit(status)

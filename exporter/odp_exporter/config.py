@@ -8,7 +8,7 @@ paths in it lead to is read by whoever uses them, not here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,32 +19,27 @@ from pydantic.dataclasses import dataclass
 
 from .config_checks import contradictions
 from .files import FileError, read
+from .listening import ANY_HOST, parse_listen_address
+from .notify.pusher import NotifySettings
 from .probes.greeting import GreetingSettings
 from .probes.ping import PingSettings
-from .settings import STRICT, Boolean, Duration, FilePath, HttpUrl, Interval, parse_port, quoted
+from .probes.servers import ServerSettings
+from .settings import STRICT, Boolean, Duration, FilePath, HttpUrl, Interval
 from .target_files import FileDiscovery
-from .targets import Address, Ocp, PatternField, Pool, Target, parse_address
-from .yamlfiles.positions import compose, decode
-from .yamlfiles.problems import ConfigError, Problem
+from .targets import Address, Ocp, PatternField, Pool, Target
+from .yamlfiles.positions import Value, compose, decode
+from .yamlfiles.problems import ConfigError, Fault, Problem
 from .yamlfiles.schema import validated
 
 MAX_BYTES = 4 * 1024 * 1024
 """Some 30 000 ODPs; a larger file is a mistake."""
 
-ANY_HOST = "0.0.0.0"
+Checks = Callable[[Value], Iterable[Fault]]
+"""Finds mistakes in the plain values of a file: what one of the programs wants of its own part."""
 
 
-def parse_listen_address(value: object) -> Address:
-    """A target's address, or `:9888` for all IPv4 addresses of this host; port 0 means any free one."""
-    if isinstance(value, Address):
-        return value
-    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    try:
-        number = 0 if colon and port == "0" else parse_port(colon and port)
-        return Address(parse_address(f"{host or ANY_HOST}:1").host, number)
-    except ValueError as error:
-        message = f"not an address to listen on: {quoted(value)} (try '0.0.0.0:9888', ':9888' or '[::1]:9888')"
-        raise ValueError(message) from error
+def _nothing_more(_: Value) -> Iterable[Fault]:
+    return ()
 
 
 def _with_names(value: Any) -> Any:  # noqa: ANN401 - pydantic's own signature
@@ -63,7 +58,7 @@ class Discovery:
     interval: Interval = timedelta(seconds=5)
     """A look through /proc; a listening ODP is a target this much later at most."""
     forget_after: Duration = timedelta(days=1)
-    """For how long a discovered ODP that is gone stays a target, and is said to be down."""
+    """For how long a discovered ODP that is gone stays a target, and is said to be down; counted look by look."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -72,6 +67,8 @@ class Process:
 
     interval: Interval = timedelta(seconds=1)
     """Costs ODP nothing: only /proc and the socket tables are read."""
+    queue_interval: Interval = timedelta(milliseconds=250)
+    """Of the looks at the accept queues alone: two in a row with clients in one have the ODP greeted at once."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -108,10 +105,13 @@ class Config:
     """Switched off when absent."""
     process: Process = Process()
     cache: Cache = Cache()
+    servers: ServerSettings = ServerSettings()
+    """Of the cached servers, which answer."""
     state_directory: FilePath | None = None
     """What shall survive a restart of the exporter; a flag or the environment says it when absent."""
     alertmanagers: tuple[HttpUrl, ...] = ()
-    """Told at once when an ODP's state changes. Checked, and not used by this release."""
+    """Told at once when an ODP of this host goes down or hangs."""
+    notify: NotifySettings = NotifySettings()
     web: Web = Web()
     remediation: Mapping[str, object] | None = field(default=None, repr=False)
     """The remediator's own; the exporter checks that it is a mapping and never looks into it."""
@@ -124,26 +124,26 @@ class Config:
         return self.discovery.enabled
 
 
-def parse(text: str, *, name: str) -> Config:
+def parse(text: str, *, name: str, also: Checks = _nothing_more) -> Config:
     """The configuration that *text* means; *name* stands in the problems of a ConfigError. Reads no file."""
     document = compose(text, name=name)
     if document.value is None:
         empty = Problem(name, "no configuration in it (without a file, the ODPs of this host are discovered)")
         raise ConfigError(document.problems or [empty])
     config, faults = validated(Config, document.value)
-    found = [document.problem(fault) for fault in (*faults, *contradictions(document.value))]
+    found = [document.problem(fault) for fault in (*faults, *contradictions(document.value), *also(document.value))]
     if config is None or document.problems or found:
         raise ConfigError(_one_for_each_place([*document.problems, *found]))
     return config
 
 
-def load(path: Path) -> Config:
+def load(path: Path, *, also: Checks = _nothing_more) -> Config:
     """The configuration in the file at *path*; paths in it start from the file's directory."""
     try:
         content = read(path, limit=MAX_BYTES).content
     except FileError as error:
         raise ConfigError([Problem(str(path), str(error).removeprefix(f"{path}: "))]) from error
-    return _based_on(path.parent, parse(decode(content, name=str(path)), name=str(path)))
+    return _based_on(path.parent, parse(decode(content, name=str(path)), name=str(path), also=also))
 
 
 def _one_for_each_place(problems: Iterable[Problem]) -> Iterable[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from .notify.pusher import NotifySettings
 from .probes.greeting import GreetingSettings
 from .probes.ping import PingSettings
 from .settings import MIN_INTERVAL, format_duration, quoted
@@ -114,6 +115,9 @@ def _paces(value: dict[str, Value]) -> Iterator[Fault]:
     ping, _ = validated(PingSettings, value.get("ping"))
     if ping is not None:
         yield from _pace("ping", ping, ("timeout",))
+    notify, _ = validated(NotifySettings, value.get("notify", {}))
+    if notify is not None:
+        yield from _expiry(notify)
 
 
 def _pace(section: str, settings: GreetingSettings | PingSettings, timeouts: Iterable[str]) -> Iterator[Fault]:
@@ -125,3 +129,13 @@ def _pace(section: str, settings: GreetingSettings | PingSettings, timeouts: Ite
         if timeout is not None and timeout > settings.interval:
             message = f"longer than the interval: {quoted(format_duration(timeout))} (at most {quoted(interval)})"
             yield Fault((section, key), message)
+
+
+def _expiry(notify: NotifySettings) -> Iterator[Fault]:
+    """Alerts must not expire while they are being said, nor before it is said that they are over."""
+    expiry = quoted(format_duration(notify.expire_after))
+    for key in ("resend_interval", "end_after"):
+        duration = getattr(notify, key)
+        if duration >= notify.expire_after:
+            message = f"not shorter than expire_after: {quoted(format_duration(duration))} (less than {expiry})"
+            yield Fault(("notify", key), message)

@@ -55,7 +55,7 @@ class Snapshot:
     inode: int
 
 
-def read(path: Path, *, limit: int = MAX_BYTES) -> Snapshot:
+def read(path: Path | str, *, limit: int = MAX_BYTES) -> Snapshot:
     """The whole of a regular file of at most *limit* bytes."""
     with _Opened(path) as opened:
         whole = opened.snapshot(0, limit + 1) if opened.size <= limit else None
@@ -112,7 +112,7 @@ def _sync(directory: Path) -> None:
 class _Opened:
     """A regular file, opened without waiting and without a lock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._path = path
         self._fd = -1
 
@@ -157,7 +157,7 @@ def _pread_all(fd: int, offset: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _explained(path: Path, error: OSError | ValueError) -> FileError:
+def _explained(path: Path | str, error: OSError | ValueError) -> FileError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     message = f"{path}: {reason[0].lower()}{reason[1:]}"
     match error:

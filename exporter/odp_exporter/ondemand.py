@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from .jobs.means import Means
 from .observations import GreetingObservation, OcpObservation, PingObservation
 from .probes.greeting import GreetingSettings, probe
 from .probes.ocp import ask
 from .probes.ping import PingSettings, ping
-from .probing import Means
 from .settings import quoted
 from .targets import Address, Target, TargetPattern, parse_address
 

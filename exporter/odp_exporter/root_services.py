@@ -47,6 +47,7 @@ class RootServices:
     cluster_id: int | None
     servers: frozenset[Server]
     """May be empty, which is no error to ODP: it keeps the list that it had."""
+    is_primary: bool = True
 
 
 def parse(element: Json, *, bare_ipv6: bool) -> RootServices:
@@ -68,6 +69,7 @@ def parse(element: Json, *, bare_ipv6: bool) -> RootServices:
         alias=_text(element, ("ObClusterAlias",)),
         cluster_id=_number(element, _IDS),
         servers=frozenset(servers),
+        is_primary=role.upper() == "PRIMARY",
     )
 
 

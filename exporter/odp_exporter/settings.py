@@ -30,6 +30,8 @@ _READ_LENGTH = 4096
 """How much of a text is searched for passwords before it is cut; more could take for ever."""
 MAX_DURATION = timedelta(days=365)
 """Longer than anything here may last."""
+MAX_LABEL = 63
+"""Characters of one part of a host name, as DNS has it."""
 MIN_INTERVAL = timedelta(milliseconds=100)
 """What is done more often than this disturbs what it measures."""
 
@@ -64,11 +66,11 @@ def format_duration(duration: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
-def parse_interval(value: object) -> timedelta:
-    """How often something is done: a duration of at least 100ms."""
+def parse_interval(value: object, *, at_least: timedelta = MIN_INTERVAL) -> timedelta:
+    """How often something is done: a duration of some length *at_least*."""
     interval = parse_duration(value)
-    if interval < MIN_INTERVAL:
-        message = f"too short an interval: {quoted(value)} (at least '100ms')"
+    if interval < at_least:
+        message = f"too short an interval: {quoted(value)} (at least '{format_duration(at_least)}')"
         raise ValueError(message)
     return interval
 
@@ -125,12 +127,21 @@ def parse_http_url(value: object) -> str:
     if isinstance(value, str) and _URL.fullmatch(value):
         try:
             parts = urlsplit(value)
-            if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-                return Url(value)
+            host = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
         except ValueError:
-            pass  # an impossible port or bracket: refused below, as any other bad URL
+            host = None  # an impossible port or bracket
+        if host:
+            refuse_impossible_labels(host, value)
+            return Url(value)
     message = f"not an http URL: {quoted(value)} (try 'http://192.0.2.10:8080/path')"
     raise ValueError(message)
+
+
+def refuse_impossible_labels(host: str, value: str) -> None:
+    """A ValueError where no resolver would even be asked for the *host* that *value* names."""
+    if not all(0 < len(label) <= MAX_LABEL for label in host.removesuffix(".").split(".")):
+        message = f"no possible host name: {quoted(value)} (each part between its dots has 1 to {MAX_LABEL} characters)"
+        raise ValueError(message)
 
 
 def parse_path(value: object) -> Path:

@@ -26,6 +26,7 @@ from .settings import (
     parse_http_url,
     parse_port,
     quoted,
+    refuse_impossible_labels,
 )
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
@@ -35,6 +36,7 @@ RESERVED_LABELS = frozenset(
     {
         "action",
         "address",
+        "alertmanager",
         "alertname",
         "cause",
         "endpoint",
@@ -86,6 +88,7 @@ def parse_address(value: object) -> Address:
     if canonical is None:
         message = f"not an address: {quoted(value)} (try '192.0.2.11:2883' or '[2001:db8::1]:2883')"
         raise ValueError(message)
+    refuse_impossible_labels(canonical, str(value))
     return Address(canonical, parse_port(port))
 
 

@@ -95,7 +95,9 @@ def test_ipv6_stands_without_brackets() -> None:
 
 @given(clusters=st.lists(cached, max_size=4))
 def test_what_was_dumped_decodes(clusters: list[rslist.CachedCluster]) -> None:
-    expected = tuple(ClusterServers(one.region, one.region_id, frozenset(one.servers)) for one in clusters)
+    expected = tuple(
+        ClusterServers(one.region, one.region_id, frozenset(one.servers), one.is_primary) for one in clusters
+    )
 
     assert expected == rslist.decode(rslist.dump(clusters))
 

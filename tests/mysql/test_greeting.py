@@ -64,7 +64,7 @@ def test_an_error_packet_may_carry_an_sqlstate() -> None:
         (packet(b""), ShortPacket, "empty packet"),
         (packet(b"\x0a5.6.25"), ShortPacket, "packet ends inside the server version"),
         (packet(b"\x0a5.6.25\0\1\0"), ShortPacket, "packet ends inside the fixed fields"),
-        (packet(CAPTURED[4:30]), ShortPacket, "packet ends inside the extended fields"),
+        (packet(CAPTURED[4:30]), ShortPacket, "packet ends inside the fixed fields"),
         (packet(CAPTURED[4:50]), ShortPacket, "packet ends inside the salt"),
         (packet(b"\xff\x01"), ShortPacket, "error packet ends inside its code"),
         (packet(b"\x093.20.1\0"), OldProtocol, "protocol version 9, ODP speaks 10"),

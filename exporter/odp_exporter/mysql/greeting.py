@@ -26,10 +26,8 @@ HEADER_BYTES = 4
 MAX_PAYLOAD_BYTES = 1024
 """ODP's greeting has 74 bytes; the longest part of any is the server's version text."""
 
-_FIXED = struct.Struct("<I8sxH")
-"""Thread id, first part of the salt, filler, lower half of the capabilities."""
-_EXTENDED = struct.Struct("<BHHB10x")
-"""Character set, status, upper half of the capabilities, length of the salt."""
+_FIXED = struct.Struct("<I8sxHBHHB10x")
+"""Thread id, salt, filler, lower capabilities; character set, status, upper capabilities, length of the salt."""
 _PLUGIN_AUTH = 1 << 19
 
 _STRANGERS = (
@@ -39,6 +37,7 @@ _STRANGERS = (
     (b"220", "a mail or FTP server"),
     (b"-ERR", "a Redis server"),
 )
+_PREFIXES = tuple(prefix for prefix, _ in _STRANGERS)
 
 
 class GreetingError(Exception):
@@ -107,6 +106,8 @@ def parse(received: bytes) -> Greeting | Incomplete:
 
 
 def _refuse_strangers(received: bytes) -> None:
+    if not received.startswith(_PREFIXES):
+        return
     for prefix, name in _STRANGERS:
         if received.startswith(prefix):
             message = f"{name} is on this port: it said {received[:32]!r}"
@@ -138,16 +139,17 @@ def _parse_payload(payload: bytes) -> Greeting:
 
 
 def _parse_version_10(payload: bytes) -> Greeting:
-    version, rest = _until_nul(payload[1:], "the server version")
-    thread_id, _, capabilities = _unpacked(_FIXED, rest, "the fixed fields")
-    rest = rest[_FIXED.size :]
-    charset, status, upper, salt_bytes = _unpacked(_EXTENDED, rest, "the extended fields")
-    capabilities |= upper << 16
-    rest = rest[_EXTENDED.size :]
-    salt_rest = max(13, salt_bytes - 8)  # its first 8 bytes are among the fixed fields
-    if len(rest) < salt_rest:
+    version, nul, rest = payload[1:].partition(b"\0")
+    if not nul:
+        raise ShortPacket("packet ends inside the server version")
+    if len(rest) < _FIXED.size:
+        raise ShortPacket("packet ends inside the fixed fields")
+    thread_id, _, lower, charset, status, upper, salt_bytes = _FIXED.unpack_from(rest)
+    capabilities = lower | upper << 16
+    salt_end = _FIXED.size + max(13, salt_bytes - 8)  # its first 8 bytes are among the fixed fields
+    if len(rest) < salt_end:
         raise ShortPacket("packet ends inside the salt")
-    plugin = rest[salt_rest:].split(b"\0", 1)[0] if capabilities & _PLUGIN_AUTH else b""
+    plugin = rest[salt_end:].split(b"\0", 1)[0] if capabilities & _PLUGIN_AUTH else b""
     return Greeting(_text(version), thread_id, capabilities, charset, status, _text(plugin))
 
 
@@ -161,22 +163,9 @@ def _error_packet(payload: bytes) -> ErrorPacket | ShortPacket:
     return ErrorPacket(code, _text(text))
 
 
-def _until_nul(data: bytes, field: str) -> tuple[bytes, bytes]:
-    head, nul, rest = data.partition(b"\0")
-    if not nul:
-        message = f"packet ends inside {field}"
-        raise ShortPacket(message)
-    return head, rest
-
-
-def _unpacked(layout: struct.Struct, data: bytes, field: str) -> tuple[int, ...]:
-    if len(data) < layout.size:
-        message = f"packet ends inside {field}"
-        raise ShortPacket(message)
-    return layout.unpack_from(data)
-
-
 def _text(data: bytes) -> str:
     """*data* as one printable line."""
     text = data.decode("utf-8", "replace")
+    if text.isprintable():
+        return text[:256]
     return "".join(char if char.isprintable() else "?" for char in text)[:256]
