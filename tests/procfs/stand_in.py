@@ -51,6 +51,7 @@ def hand_over(_: int, __: object) -> None:
     os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-S", "-E", __file__, str(HOME), "hot"])  # noqa: S606 - itself
 
 
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # ignored, where a shell runs the tests in its background
 ctypes.CDLL(None).prctl(PR_SET_NAME, b"obproxy", 0, 0, 0)
 for telling, handler in (
     (signal.SIGTERM, stop),
