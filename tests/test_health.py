@@ -173,15 +173,51 @@ def test_draining_ends_with_odps_own_timeout() -> None:
     assert [State.DRAINING] * 3 + [State.HUNG] * 2 == states
 
 
-def test_a_clock_that_is_set_back_does_not_lengthen_draining_by_as_much() -> None:
-    """A hung ODP would be left alone for an hour."""
+def test_setting_the_clock_neither_lengthens_nor_ends_draining() -> None:
+    """A hung ODP would be left alone for an hour, one that drains be killed at once."""
+    for step in (-3600, 60, 3600):
+        health, states = Health(), []
+        for real, wall in ((0, 0), (20, 20), (25, 25 + step), (39, 39 + step), (41, 41 + step), (42, 42 + step)):
+            tick = timedelta(seconds=real)
+            seen = replace(host(process(age=90_000), told=True, seconds=wall), tick=tick)
+            health, _ = after_greeting(health, replace(greeting(LATE, wall), tick=tick), seen)
+            states.append(health.state)
+
+        assert [State.DRAINING] * 4 + [State.HUNG] * 2 == states
+
+
+@pytest.mark.parametrize("step", [-3600, 60, 3600])
+def test_a_process_is_as_old_as_it_is_whatever_the_clock_is_set_to(step: float) -> None:
+    """The host tells its start by the wall clock of the moment; the latest greeting is of before the step."""
+
+    def seen(real: float, age: float) -> HostObservation:
+        return replace(host(process(age - real - step), seconds=real + step), tick=timedelta(seconds=real))
+
+    def heard(result: ProbeResult, real: float) -> GreetingObservation:
+        return replace(greeting(result, real), tick=timedelta(seconds=real))
+
+    young, _ = after_greeting(Health(), heard(ProbeResult.REFUSED, 0), replace(host(process(age=2)), tick=timedelta()))
+    hung = Health()
+    for real in (0, 1):
+        hung, _ = after_greeting(hung, heard(LATE, real), replace(host(process(age=1800)), tick=timedelta()))
+
+    assert State.STARTING is after_host(young, heard(ProbeResult.REFUSED, 0), seen(1, 3)).state
+    assert State.HUNG is after_host(hung, heard(LATE, 1), seen(2, 1802)).state
+
+
+def test_a_hang_counts_on_although_a_watchdog_starts_vain_processes_beside_it() -> None:
+    """As obproxyd.sh does with local_bound_ip set: one each second, none of which serves."""
     health, states = Health(), []
-    for seconds in (0, 20, -3590, -3560, -3551, -3550):
-        seen = host(process(age=90_000), told=True, seconds=seconds)
-        health, _ = after_greeting(health, greeting(LATE, seconds), seen)
+    for seconds in range(3):
+        vain = process(age=-seconds, pid=5000 + seconds)
+        health, _ = after_greeting(health, greeting(LATE, seconds), host(process(), vain, seconds=seconds))
         states.append(health.state)
 
-    assert [State.DRAINING] * 4 + [State.DRAINING, State.HUNG] == states
+    assert [State.UNKNOWN, State.HUNG, State.HUNG] == states
+
+
+def test_two_silent_greetings_with_our_own_failure_between_are_weather_each() -> None:
+    assert State.HUNG is not state_after(ProbeResult.OK, LATE, ProbeResult.INTERNAL_ERROR, LATE)
 
 
 def test_a_clock_that_is_set_back_does_not_let_a_crash_loop_start_for_as_long() -> None:

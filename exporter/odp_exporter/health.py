@@ -22,12 +22,11 @@ which they are tried (odp-facts 4.5):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .observations import GreetingObservation, HostObservation, Identity, Outage, ProbeResult, Process
+from .observations import GreetingObservation, HostObservation, Identity, Outage, ProbeResult, keeps
 
 SILENT_PROBES = 2
 """Silent probes in a row that make an ODP hung."""
@@ -62,8 +61,8 @@ class Health:
     """Silent probes in a row of the same process, up to now."""
     silent_process: Identity | None = None
     """That process, where it can be seen."""
-    told_to_stop: datetime | None = None
-    """Since when a process that was told to stop, or hands over, has been seen."""
+    told_to_stop: timedelta | None = None
+    """Since when a process that was told to stop, or hands over, has been seen, by a clock that nobody sets."""
     outage_began: datetime | None = None
     """When the first of the present run of failed greetings was seen, as the wall clock now has it."""
     outage_first: timedelta | None = None
@@ -77,13 +76,13 @@ def after_greeting(
 ) -> tuple[Health, Outage | None]:
     """Weigh a new *greeting*; a first whole one after failed ones also ends an outage."""
     if greeting.result is ProbeResult.INTERNAL_ERROR:
-        return replace(health, state=State.UNKNOWN), None
-    host = _usable(host, greeting.at)
-    health = _heard(_told(health, host, greeting.at), greeting, host)
+        return replace(health, state=State.UNKNOWN, silent_probes=0, silent_process=None), None
+    host = _usable(host, greeting.moment)
+    health = _heard(_told(health, host, greeting.moment), greeting, host)
     if greeting.is_ok and health.state is State.SERVING and health.outage_began is None:
         return health, None
     if not greeting.is_ok:
-        return replace(health, state=_judge(health, greeting, host, greeting.at)), None
+        return replace(health, state=_judge(health, greeting, host, greeting.moment)), None
     outage = Outage(greeting.at - _lasted(health, greeting), greeting.ended) if health.outage_began else None
     return replace(health, state=State.SERVING, outage_began=None, outage_first=None, outage_lasted=timedelta()), outage
 
@@ -92,27 +91,28 @@ def after_host(health: Health, greeting: GreetingObservation | None, host: HostO
     """Weigh what the host shows now against the latest *greeting*."""
     if greeting is None or greeting.result is ProbeResult.INTERNAL_ERROR:
         return health
-    health = _told(health, host, host.at)
-    return replace(health, state=_judge(health, greeting, _usable(host, host.at), host.at))
+    health = _told(health, host, host.moment)
+    return replace(health, state=_judge(health, greeting, _usable(host, host.moment), host.moment))
 
 
-def _usable(host: HostObservation | None, now: datetime) -> HostObservation | None:
-    return host if host and host.is_local and host.is_present(now) else None
+def _usable(host: HostObservation | None, now: timedelta) -> HostObservation | None:
+    return host if host and host.is_local and now - host.moment <= keeps(host.interval) else None
 
 
-def _told(health: Health, host: HostObservation | None, now: datetime) -> Health:
+def _told(health: Health, host: HostObservation | None, now: timedelta) -> Health:
     is_told = bool(host and host.processes and (host.is_told_to_stop or host.is_hot_restarting))
     if not is_told and health.told_to_stop is None:
         return health
-    # A clock that was set back must not keep it draining for as long.
-    return replace(health, told_to_stop=min(health.told_to_stop or now, now) if is_told else None)
+    since = now if health.told_to_stop is None else health.told_to_stop
+    return replace(health, told_to_stop=since if is_told else None)
 
 
 def _heard(health: Health, greeting: GreetingObservation, host: HostObservation | None) -> Health:
     """Count silence, and begin an outage."""
     if greeting.is_ok:
         return replace(health, silent_probes=0, silent_process=None) if health.silent_probes else health
-    process = host.processes[-1].identity if host and host.processes else None
+    # The oldest: beside one that hangs a watchdog may start others without end, in vain (odp-facts 7.9).
+    process = host.processes[0].identity if host and host.processes else None
     is_silent = greeting.result in _SILENCE
     before = health.silent_probes if process == health.silent_process else 0
     lasted = _lasted(health, greeting)
@@ -137,17 +137,16 @@ def _began(health: Health, began: datetime) -> datetime:
     return known if known and abs(began - known) < CLOCK_SET else began
 
 
-def _judge(health: Health, greeting: GreetingObservation, host: HostObservation | None, now: datetime) -> State:
+def _judge(health: Health, greeting: GreetingObservation, host: HostObservation | None, now: timedelta) -> State:
     if greeting.is_ok:
         return State.SERVING
-    if host and health.told_to_stop and now - health.told_to_stop < host.drain_timeout + DRAIN_MARGIN:
+    if host and health.told_to_stop is not None and now - health.told_to_stop < host.drain_timeout + DRAIN_MARGIN:
         return State.DRAINING
-    processes = host.processes if host else ()
     if greeting.result in _SILENCE:
         return _judge_silence(health, greeting, host)
     match greeting.result:
         case ProbeResult.REFUSED:
-            return State.STARTING if _is_starting(health, processes, now) else State.DOWN
+            return State.STARTING if _is_starting(health, host, now) else State.DOWN
         case ProbeResult.RESET | ProbeResult.CLOSED if _is_gone(host):
             return State.DOWN
         case _:
@@ -156,7 +155,7 @@ def _judge(health: Health, greeting: GreetingObservation, host: HostObservation 
 
 def _judge_silence(health: Health, greeting: GreetingObservation, host: HostObservation | None) -> State:
     processes = host.processes if host else ()
-    if processes and all(process.started > greeting.at for process in processes):
+    if host and processes and all(host.began(process) > greeting.moment for process in processes):
         return State.STARTING
     is_answered = greeting.result is ProbeResult.GREETING_TIMEOUT
     # Somebody has accepted, without a process of this host: behind a translated address lives one that cannot be seen.
@@ -173,6 +172,6 @@ def _is_gone(host: HostObservation | None) -> bool:
     return host is not None and not host.processes and host.is_listening is False
 
 
-def _is_starting(health: Health, processes: Sequence[Process], now: datetime) -> bool:
-    is_young = any(now - process.started < START_GRACE for process in processes)
-    return is_young and now - (health.outage_began or now) < START_GRACE
+def _is_starting(health: Health, host: HostObservation | None, now: timedelta) -> bool:
+    is_young = host is not None and any(now - host.began(process) < START_GRACE for process in host.processes)
+    return is_young and (health.outage_first is None or now - health.outage_first < START_GRACE)

@@ -17,6 +17,11 @@ from .odp_values import boolean
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
+def _moment(at: datetime, tick: timedelta | None) -> timedelta:
+    """By a clock that nobody sets; without one of its ticks the wall clock must do."""
+    return at - _EPOCH if tick is None else tick
+
+
 class ProbeResult(StrEnum):
     """How one greeting probe ended; the `result` label of odp_probes_total."""
 
@@ -69,8 +74,8 @@ class GreetingObservation:
 
     @property
     def moment(self) -> timedelta:
-        """When it was made, for telling how long something lasted; without a tick the wall clock must do."""
-        return self.at - _EPOCH if self.tick is None else self.tick
+        """When it was made, for telling how long something lasted."""
+        return _moment(self.at, self.tick)
 
     @property
     def is_ok(self) -> bool:
@@ -195,7 +200,12 @@ MIN_STALE = timedelta(seconds=30)
 
 def oldest(now: datetime, interval: timedelta) -> datetime:
     """When it must have been seen, to be called the present: the scheduler has not died since."""
-    return now - max(3 * interval, MIN_STALE)
+    return now - keeps(interval)
+
+
+def keeps(interval: timedelta) -> timedelta:
+    """For how long what is looked at once an *interval* says something of the present."""
+    return max(3 * interval, MIN_STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +243,17 @@ class HostObservation:
     """What could not be seen, each with its reason, for a person."""
     interval: timedelta = timedelta()
     """From this look to the next one."""
+    tick: timedelta | None = field(default=None, compare=False)
+    """When it was made, by the clock of a greeting's tick."""
+
+    @property
+    def moment(self) -> timedelta:
+        """When it was made, for telling how long something lasts."""
+        return _moment(self.at, self.tick)
+
+    def began(self, process: Process) -> timedelta:
+        """When *process* started, as such a moment; its time of start moves with the wall clock."""
+        return self.moment - (self.at - process.started)
 
     def is_present(self, now: datetime) -> bool:
         """It still says something of the present."""

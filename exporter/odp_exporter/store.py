@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .health import Health, after_greeting, after_host
+from .health import Health, State, after_greeting, after_host
 from .observations import (
     CacheObservation,
     Endpoint,
@@ -87,6 +87,12 @@ class OdpRecord:
     cache: CacheObservation | None = None
     ping: PingObservation | None = None
     pings: Counter[PingResult] = field(default_factory=Counter)
+
+    @property
+    def verdict(self) -> tuple[State, bool, bool]:
+        """All that decides which alerts fire; whether it is of this host is among it."""
+        host = self.host
+        return self.health.state, bool(host and host.is_local), bool(host and host.is_memory_frozen)
 
 
 @dataclass(slots=True)
@@ -194,10 +200,10 @@ class Store:
 
     def _record_host(self, observation: HostObservation) -> None:
         if record := self.odps.get(observation.target):
-            before = (record.health.state, bool(record.host and record.host.is_memory_frozen))
+            before = record.verdict
             record.host = observation
             record.health = after_host(record.health, record.probes.latest, observation)
-            self._tell(before != (record.health.state, observation.is_memory_frozen))
+            self._tell(before != record.verdict)
 
     def _tell(self, is_changed: bool) -> None:  # noqa: FBT001 - the one thing it is told
         if is_changed:

@@ -229,6 +229,29 @@ async def test_one_that_is_away_holds_up_no_other_and_is_told_when_it_is_back(
     assert 0 == store.pushes[name_of(receiver.url)].errors
 
 
+@pytest.mark.parametrize("status", [302, 308, 404, 500])
+async def test_what_is_no_success_is_none(store: Store, start: Start, receiver: Receiver, status: int) -> None:
+    """A proxy that asks for a login has told nobody."""
+    receiver.status = status
+    await start(receiver.url)
+    fail(store)
+    await until(lambda: store.pushes[name_of(receiver.url)].errors > 0)
+
+    assert 0 == store.pushes[name_of(receiver.url)].sent
+
+
+async def test_an_odp_that_was_found_down_is_pushed_as_soon_as_it_is_known_to_be_of_this_host(
+    store: Store, start: Start, receiver: Receiver
+) -> None:
+    store.record(HostObservation("odp-1", NOON, is_local=False))
+    await start(receiver.url)
+    fail(store)
+    store.record(HostObservation("odp-1", NOON, is_local=True))
+    (alert,) = await receiver.next()
+
+    assert "OdpDown" == alert["labels"]["alertname"]
+
+
 async def test_one_that_never_answers_is_given_up_in_time(store: Store, start: Start, receiver: Receiver) -> None:
     receiver.mute = True
     await start(receiver.url, settings=NotifySettings(timeout=timedelta(milliseconds=50)))

@@ -102,7 +102,7 @@ class Pusher:
             async with asyncio.timeout(self._settings.timeout.total_seconds()):
                 reply = await self._session.post(self._url, json=body, allow_redirects=False)
                 async with reply:
-                    return "" if reply.ok else f"HTTP status {reply.status}"
+                    return "" if reply.status // 100 == 2 else f"HTTP status {reply.status}"  # noqa: PLR2004 - any 2xx
         except TimeoutError:
             return "no answer in time"
         except (aiohttp.ClientError, OSError) as error:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from odp_exporter import files
 from odp_exporter.cache import container
+from odp_exporter.clock import stopwatch
 from odp_exporter.observations import HostObservation, Process, Watchdog
 from odp_exporter.procfs import discovery, parameters, sockets, watchdogs
 from odp_exporter.procfs.discovery import Known
@@ -73,6 +74,8 @@ class _Host:
     """Connections per watched listener; None where the kernel does not tell."""
     interval: timedelta = timedelta()
     """From this look to the next one."""
+    tick: timedelta = timedelta()
+    """When it was made, by a clock that nobody sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +124,13 @@ class HostProbe:
         """
         ips = {target.name: self._locality.addresses(target.address.host, now) for target in targets}
         self._ports = frozenset(target.address.port for target in targets if ips[target.name])
-        host = replace(self._with_clients(self._look(now), now), interval=interval)
+        tick = timedelta(seconds=stopwatch())
+        host = replace(self._with_clients(self._look(now), now), interval=interval, tick=tick)
         self._keep(targets, host)
         return tuple(
             self._observation(target, ips[target.name], host, now, is_silent=target.name in silent)
             if ips[target.name]
-            else HostObservation(target.name, now, is_local=False)
+            else HostObservation(target.name, now, is_local=False, tick=host.tick)
             for target in targets
         )
 
@@ -249,6 +253,7 @@ class HostProbe:
             cores=findings.cores,
             unseen=tuple(filter(None, dict.fromkeys(unseen))),
             interval=host.interval,
+            tick=host.tick,
         )
 
     def _place(self, target: Target, serving: Known | None) -> _Place:
