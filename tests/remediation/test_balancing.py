@@ -75,18 +75,57 @@ def test_a_load_balancer_that_cannot_drain_is_not_asked_to_for_ever() -> None:
 
 
 @cuts
-def test_a_drain_of_ours_that_a_fresh_load_balancer_brings_back_is_ended(cut: int | None) -> None:
-    """A stale state file does that, long after (S28)."""
+def test_a_drain_of_ours_that_a_fresh_load_balancer_brings_back_is_ended_once_it_serves(cut: int | None) -> None:
+    """A stale state file does that, long after (S25, S28)."""
     story = Story("a", "b", cut=cut)
     story.repair()
     started = story.after(3600).now
 
-    assert [Enable("a", "20261125T130105-2", 100)] == story.after(60)(
-        story.surveyed(drained("a"), ready("b"), lb_started=started)
-    )
+    assert [Verify] == story.after(10).does(story.surveyed(drained("a"), ready("b"), lb_started=started))
+    assert [Enable("a", "20261125T130015-2", 100)] == story(story.verified())
     assert [] == story(story.enabled())
-    assert ["orphan begun", "enable begun", "enable done"] == story.told_of()[-3:]
+    assert ["verify done", "enable begun", "enable done"] == story.told_of()[-3:]
     assert "idle" == story.stage_name()
+
+
+def test_an_orphan_that_does_not_serve_stays_out_and_is_repaired_if_an_alert_says_so() -> None:
+    """(S25, S27)."""
+    story = Story("a", "b")
+    story.repair()
+    story.after(3600)(story.surveyed(drained("a"), ready("b"), lb_started=story.now))
+
+    assert [] == story(story.verified("a", FAILED))
+    assert "held" == story.stage_name()
+    story(story.alert())
+    assert [Look] == story.after(61).does(Tick())
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@cuts
+def test_a_drain_first_seen_long_after_the_load_balancers_begin_is_a_persons(
+    cut: int | None,
+    is_restarted: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    """They had the time, while we were away or could not read it; also if it restarts and remembers it (S16, S26)."""
+    story = Story("a", "b", cut=cut)
+    story.repair()
+    started = story.after(3600).now
+
+    assert [] == story.after(3600)(story.surveyed(drained("a"), ready("b"), lb_started=started))
+    again = story.now if is_restarted else started
+    assert [] == story.after(3)(story.surveyed(drained("a"), ready("b"), lb_started=again))
+    assert "idle" == story.stage_name()
+
+
+def test_a_restart_of_the_load_balancer_is_no_reason_to_cool_down() -> None:
+    """Nothing was done to the ODP."""
+    story = Story("a", "b")
+    story.repair()
+    started = story.after(86_400).now
+    story.after(3)(story.surveyed(ready("a"), ready("b"), lb_started=started))
+    story.after(3)(story.alert())
+
+    assert [Drain] == story.does(story.dead())
 
 
 @pytest.mark.parametrize("seconds", [None, -86400, 4])
@@ -108,7 +147,8 @@ def test_an_orphan_that_was_drained_by_its_weight_gets_the_weight_of_the_configu
     story.repair()
     found = story.after(3600).surveyed(replace(drained("a"), weight=0), lb_started=story.now)
 
-    assert [None] == [command.weight for command in story(found) if isinstance(command, Enable)]
+    assert [Verify] == story.does(found)
+    assert [None] == [command.weight for command in story(story.verified()) if isinstance(command, Enable)]
 
 
 @cuts
@@ -121,6 +161,20 @@ def test_a_drain_that_a_fresh_load_balancer_did_not_show_at_first_is_a_persons(c
     assert [] == story.after(10)(story.surveyed(ready("a"), ready("b"), lb_started=started))
     assert [] == story.after(60)(story.surveyed(drained("a"), ready("b"), lb_started=started))
     assert "idle" == story.stage_name()
+
+
+def test_why_it_is_held_outlives_a_drain_that_fails() -> None:
+    """Else one without its clusters, or one that crash loops, would be put back once the load balancer answers."""
+    story = Story("a", "b").until("verifying")
+    story(story.verified("a", safe=False))
+    story.after(6)(story.surveyed(ready("a"), ready("b")))
+    story(story.drained("a", FAILED))
+
+    assert ["hold begun no_clusters"] * 2 == [told for told in story.told_of() if told.startswith("hold")]
+    assert [] == story.after(6)(story.surveyed(ready("a"), ready("b")))  # told once, not with each survey
+    story(story.resolved())
+    story.after(61)(Tick())
+    assert [] == story(story.verified("a", safe=False))
 
 
 def test_a_drain_of_one_that_we_never_drained_is_a_persons() -> None:
@@ -167,7 +221,7 @@ def test_an_orphan_in_what_is_paused_stays(scope: Scope) -> None:
 
     assert [] == story.after(1)(found)
     story(story.resumed(scope, name))
-    assert [Enable] == story.does(found)
+    assert [Verify] == story.does(found)
 
 
 def test_an_orphan_stays_while_the_brake_is_on() -> None:
@@ -179,7 +233,7 @@ def test_an_orphan_stays_while_the_brake_is_on() -> None:
 
     assert [] == story(found)
     story(story.resumed(Scope.FLEET))
-    assert [Enable] == story.does(found)
+    assert [Verify] == story.does(found)
 
 
 def test_a_drain_after_maintenance_is_a_persons_also_under_a_fresh_load_balancer() -> None:

@@ -111,6 +111,15 @@ def test_without_a_guard_in_the_way_the_plans_are_these() -> None:
 BOTH = [{}, ONE_DEAD]
 
 
+def test_one_that_serves_is_not_taken_out_while_a_silence_may_cover_its_crash_loop() -> None:
+    """An Alertmanager that has just started has its silences, and no alerts yet (S16)."""
+    loops, serves = fires("a", wish=Wish.DRAIN), {"greetings": GREETED, "state": State.SERVING}
+
+    assert Reason.ALERTMANAGER_UNKNOWN is reason(loops, **serves, is_silenced=None)
+    assert Reason.SILENCED is reason(loops, **serves, is_silenced=True)
+    assert TakeOut(Hold.CRASH_LOOP) == verdict(loops, **serves)
+
+
 @pytest.mark.parametrize("seen", BOTH, ids=["hung", "dead"])
 @pytest.mark.parametrize(
     ("fleet", "more", "expected"),
@@ -177,6 +186,15 @@ def test_not_refused(fleet: Fleet, seen: dict[str, object]) -> None:
         pytest.param(Fleet(), {"report_age": 31}, Reason.RESTART_UNKNOWN, id="S10 its exporter spoke long ago"),
         pytest.param(fires("a", "b"), {}, Reason.FLEET_FAILING, id="S9 two of three fail"),
         pytest.param(staged("b", held), {"peers": {"c": ProbeResult.REFUSED}}, Reason.MIN_SERVING, id="S11 held"),
+        pytest.param(
+            acted(59, odp="b"), {"peers": {"c": ProbeResult.REFUSED}}, Reason.MIN_SERVING, id="S11 cools down"
+        ),
+        pytest.param(
+            Fleet(released={"b": NOON}),
+            {"peers": {"c": ProbeResult.REFUSED}},
+            Reason.MIN_SERVING,
+            id="S11 just put back",
+        ),
         pytest.param(
             staged("b", held_and_looked_at),
             {"peers": {"c": ProbeResult.REFUSED}},

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from odp_exporter.actuators.actuator import HostView, Restarted
+import pytest
+from odp_exporter.actuators.actuator import HostUnreachable, HostView, NotIdentified, NotPermitted, Restarted
 from odp_exporter.health import State
 from odp_exporter.observations import ProbeResult
 from odp_exporter.remediation.model import (
+    NOTHING_DONE,
     SERVES_AGAIN,
     Drain,
     Draining,
@@ -361,6 +363,25 @@ def test_one_that_greets_just_before_it_would_be_ended_is_put_back(cut: int | No
     assert [] == story(story.enabled())
     assert "look done serves" in story.told_of()
     assert not any("failed" in told for told in story.told_of())
+
+
+@pytest.mark.parametrize("kind", sorted(NOTHING_DONE | {SERVES_AGAIN}))
+@cuts
+def test_one_to_which_nothing_was_done_is_repaired_as_soon_as_that_is_possible(cut: int | None, kind: str) -> None:
+    """It would be greeted for ever otherwise, and never started (S27)."""
+    story = Story("a", "b", cut=cut).until("acting")
+    story(story.restarted("a", Failure(kind, "")))
+    if kind == SERVES_AGAIN:
+        story(story.verified("a", FAILED))
+
+    assert Hold.NOT_DONE is held(story).why
+    assert [Look] == story.after(61).does(Tick())
+    assert [Drain] == story.does(story.looked("a", story.evidence("a", members={"a": drained("a")})))
+    assert [Restart] == story.does(story.drained())
+
+
+def test_what_says_that_nothing_was_done_is_an_error_of_the_actuators() -> None:
+    assert {error.__name__ for error in (HostUnreachable, NotIdentified, NotPermitted)} == NOTHING_DONE
 
 
 def test_a_full_accept_queue_of_a_living_process_is_hung() -> None:

@@ -245,6 +245,26 @@ def test_after_a_long_absence_one_without_an_alert_only_has_to_serve() -> None:
     assert [Verify] == [type(command) for command in story.after(3600)(Recovered())]
 
 
+def test_a_crash_loop_stays_out_after_a_long_absence() -> None:
+    """It may greet just then: that proves nothing (S24, S27)."""
+    story = Story("a", "b")
+    story(story.alert("a", Wish.DRAIN))
+    story(story.looked())
+
+    assert [] == story.after(3600)(Recovered())
+    assert Hold.CRASH_LOOP is held(story).why
+
+
+def test_what_was_started_during_an_absence_has_to_have_its_clusters() -> None:
+    """It is another process than before, whoever saw it begin (S24)."""
+    story = Story("a", "b").until("acting")
+    story(story.resolved())
+    story.fleet = story.after(3600).decide(Recovered()).fleet
+
+    assert [] == story(story.verified("a", safe=False))
+    assert Hold.NO_CLUSTERS is held(story).why
+
+
 def test_what_was_about_to_be_put_back_long_ago_has_to_serve_again_first() -> None:
     """Samples from then are void (S25)."""
     story = Story("a", "b").until("enabling")

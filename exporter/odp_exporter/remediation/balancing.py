@@ -4,9 +4,10 @@
   reload, is ordered again (S28). A drain in the making, and an ODP that is
   being put back, are not judged by what was read meanwhile.
 * A drain that nobody wants: if the load balancer began after we put the ODP
-  back, it has brought our old drain to life, and we end it. All other drains
-  are a person's, and are never touched (S26); from then on not even if that
-  load balancer restarts and remembers them.
+  back, and begins with it, it has brought our old drain to life. We end it once
+  the ODP serves. All other drains are a person's, and are never touched (S26);
+  from then on not even if that load balancer restarts and remembers them. What
+  is first seen long after its begin may be a person's, and is theirs.
 * Maintenance is a person's word too: an ODP that we held is theirs from then on.
 """
 
@@ -25,7 +26,6 @@ from .model import (
     Decision,
     Drain,
     Draining,
-    Enabling,
     Episode,
     Fleet,
     Held,
@@ -42,6 +42,8 @@ from .model import (
 )
 from .turns import Given, Turn, begin, decided, record
 
+BEGIN = timedelta(seconds=30)
+"""A survey within this time of the load balancer's begin shows what it began with."""
 _DRAINED = (Held, Verifying, Acting)
 """Stages in which a drain of ours is to be seen."""
 
@@ -69,7 +71,7 @@ def _lost(fleet: Fleet, members: Iterable[Member], given: Given) -> Iterator[Hel
         if not isinstance(stage, _DRAINED) or member.admin is not Admin.READY:
             continue
         # A drain that was refused is refused again: that is not tried, and told, with each survey.
-        is_undone = isinstance(stage, Held) and stage.why is Hold.DRAIN_FAILED
+        is_undone = isinstance(stage, Held) and (stage.is_undrained or stage.why is Hold.DRAIN_FAILED)
         is_old = given.now - stage.since > (given.policy.hold if is_undone else given.policy.survey_grace)
         is_theirs = isinstance(stage, Held) and pause_over(fleet, member.odp, given.now, given.inventory)
         if is_old and not is_theirs:
@@ -101,13 +103,23 @@ def _is_orphan(fleet: Fleet, member: Member, event: Surveyed, given: Given) -> b
     """An old drain of ours came back, and nothing forbids to end it."""
     if not _is_unowned(fleet, member) or member.admin is not Admin.DRAIN or fleet.brake:
         return False
-    released = fleet.released.get(member.odp)
     is_paused = pause_over(fleet, member.odp, given.now, given.inventory)
-    return released is not None and released < _before(event, given) and not is_paused
+    return _is_old(fleet, member.odp, event, given) and _is_begin(event, given) and not is_paused
 
 
 def _is_unowned(fleet: Fleet, member: Member) -> bool:
     return isinstance(fleet.stages.get(member.odp), Waiting | None)
+
+
+def _is_old(fleet: Fleet, odp: str, event: Surveyed, given: Given) -> bool:
+    """We put it back, and it was last seen so, under an earlier life of the load balancer."""
+    released, ready = fleet.released.get(odp), fleet.ready.get(odp)
+    before = _before(event, given)
+    return released is not None and released < before and (ready is None or ready < before)
+
+
+def _is_begin(event: Surveyed, given: Given) -> bool:
+    return event.lb_started is not None and given.now - event.lb_started <= BEGIN
 
 
 def _before(event: Surveyed, given: Given) -> datetime:
@@ -121,7 +133,9 @@ def _adopted(fleet: Fleet, orphans: Iterable[Member], given: Given) -> tuple[Fle
         stage, lease = fleet.stages.get(member.odp), Lease(member.weight or None, given.now)
         if stage is None:
             fleet, episode = begin(fleet, member.odp, "orphan", given)
-            turns.append(Turn(member.odp, Enabling(episode, given.now, lease), (_found(episode),)))
+            # Nobody has proven that it serves: if it does not, an alert may still have it repaired.
+            verifying = Verifying(episode, given.now, lease, held=Hold.DRAIN_FAILED)
+            turns.append(Turn(member.odp, verifying, (_found(episode),)))
             continue
         # An alert fires: it needs more than to be put back, and what forbade that was our own drain.
         held = Held(stage.episode, given.now, lease, Hold.DRAIN_FAILED, "an old drain of ours", given.now)
@@ -135,12 +149,14 @@ def _found(episode: Episode) -> Record:
 
 def _remembered(fleet: Fleet, members: Iterable[Member], event: Surveyed, given: Given) -> Fleet:
     """Which drains could still be old ones of ours."""
-    before = _before(event, given)
     known = [member for member in members if member.odp in fleet.released]
-    ready = [member.odp for member in known if member.admin is Admin.READY and fleet.released[member.odp] < before]
+    old = {member.odp for member in known if _is_old(fleet, member.odp, event, given)}
+    seen = [member.odp for member in known if member.admin is Admin.READY and member.odp in old]
     out = [member for member in known if member.admin is not Admin.READY]
-    theirs = {member.odp for member in out if member.admin is Admin.MAINT or fleet.released[member.odp] >= before}
-    if not ready and not theirs:
+    is_begin = _is_begin(event, given)
+    theirs = {each.odp for each in out if each.admin is Admin.MAINT or each.odp not in old or not is_begin}
+    if not seen and not theirs:
         return fleet
-    released = {**fleet.released, **dict.fromkeys(ready, given.now)}
-    return replace(fleet, released={odp: at for odp, at in released.items() if odp not in theirs})
+    released = {odp: at for odp, at in fleet.released.items() if odp not in theirs}
+    ready = {**fleet.ready, **dict.fromkeys(seen, given.now)}
+    return replace(fleet, released=released, ready={odp: at for odp, at in ready.items() if odp in released})

@@ -102,7 +102,10 @@ class Case:
         return report.is_memory_frozen and MEMORY_FROZEN in fires
 
     def serving_others(self) -> Iterator[str]:
-        """Members that are proven to take sessions and to greet: drained, unknown, paused and repaired ones are not."""
+        """Members that are proven to take sessions and to greet.
+
+        Drained, unknown and paused ones are not, nor is what is under repair or cools down after one (S11).
+        """
         for odp in self.inventory.members[self.pool.name] if self.pool else ():
             if odp != self.odp and self._serves(odp):
                 yield odp
@@ -111,7 +114,9 @@ class Case:
         member = (self.evidence.members or {}).get(odp)
         greets = self.evidence.peers.get(odp) is ProbeResult.OK
         return bool(member and greets and takes_sessions(member)) and not (
-            is_out(self.fleet, odp) or pause_over(self.fleet, odp, self.now, self.inventory)
+            is_out(self.fleet, odp)
+            or pause_over(self.fleet, odp, self.now, self.inventory)
+            or cools_down(self.fleet, odp, self.now, self.policy)
         )
 
 
@@ -136,6 +141,18 @@ def is_out(fleet: Fleet, odp: str) -> bool:
 def is_repaired(fleet: Fleet, odp: str) -> bool:
     """Something is being done to it."""
     return isinstance(fleet.stages.get(odp), _REPAIRED)
+
+
+def touched(fleet: Fleet, odp: str) -> datetime | None:
+    """When something was last done to it."""
+    done = [action.at for action in fleet.actions if action.odp == odp]
+    return max((*done, fleet.released[odp]) if odp in fleet.released else done, default=None)
+
+
+def cools_down(fleet: Fleet, odp: str, now: datetime, policy: Policy) -> bool:
+    """So little time has passed since then that it may yet fail again."""
+    at = touched(fleet, odp)
+    return at is not None and now < at + policy.cool_down
 
 
 def pause_over(fleet: Fleet, odp: str, now: datetime, inventory: Inventory) -> Pause | None:

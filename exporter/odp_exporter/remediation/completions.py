@@ -18,6 +18,7 @@ from .judge import judge
 from .limits import name_of
 from .model import (
     NO_CLUSTERS,
+    NOTHING_DONE,
     SERVES_AGAIN,
     Acting,
     Action,
@@ -82,7 +83,7 @@ def restart_ended(fleet: Fleet, event: RestartEnded, given: Given) -> Decision:
     if isinstance(result, Failure) and result.kind == SERVES_AGAIN:
         # Nothing has failed, and nobody needs to be woken.
         serves = record(stage.episode, "look", Outcome.DONE, reason=Reason.SERVES, detail=result.detail)
-        verifying = Verifying(stage.episode, given.now, stage.lease)
+        verifying = Verifying(stage.episode, given.now, stage.lease, held=Hold.NOT_DONE)
         return decided(fleet, [Turn(event.odp, verifying, (serves,))], given.policy)
     if isinstance(result, Failure):
         held = hold(stage, _why(stage, result), _text(result), given)
@@ -189,8 +190,8 @@ def _refusal(stage: Looking, refusal: Refusal, seen: str) -> Record:
 def _after_drain(fleet: Fleet, stage: Draining, failure: Failure | None, given: Given) -> Turn:
     odp, now = stage.episode.odp, given.now
     if failure:
-        held = hold(stage, Hold.DRAIN_FAILED, _text(failure), given)
-        return Turn(odp, held, failed(stage, failure))
+        held = hold(stage, undrained(stage), _text(failure), given)
+        return Turn(odp, replace(held, is_undrained=True), failed(stage, failure))
     done = (_done(stage),)
     if isinstance(stage.plan, TakeOut):
         return Turn(odp, hold(stage, stage.plan.why, "out of the load balancer", given), done)
@@ -199,6 +200,11 @@ def _after_drain(fleet: Fleet, stage: Draining, failure: Failure | None, given: 
     if detail := _stopped(fleet, odp, given):
         return Turn(odp, hold(stage, Hold.PAUSED, detail, given), done)
     return Turn(odp, Acting(stage.episode, now, stage.plan, stage.lease), done)
+
+
+def undrained(stage: Draining) -> Hold:
+    """Why it is held if its drain did not work: whatever it was to be taken out for still is the reason."""
+    return stage.plan.why if isinstance(stage.plan, TakeOut) else Hold.DRAIN_FAILED
 
 
 def _stopped(fleet: Fleet, odp: str, given: Given) -> str | None:
@@ -213,6 +219,8 @@ def _is_of(stage: Stage, event: Looked | Drained | RestartEnded | Verified | Ena
 
 
 def _why(stage: Acting, failure: Failure) -> Hold:
+    if failure.kind in NOTHING_DONE:
+        return Hold.NOT_DONE
     is_start = not isinstance(stage.plan, Replace) or failure.kind == "StartFailed"
     return Hold.START_FAILED if is_start else Hold.STOP_FAILED
 

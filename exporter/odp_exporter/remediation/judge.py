@@ -23,7 +23,7 @@ from odp_exporter.lb.driver import Admin
 from .case import Case, pause_over
 from .diagnosis import diagnose
 from .limits import limited
-from .model import Evidence, Fleet, Looking, Plan, Reason, Refusal
+from .model import Evidence, Fleet, Looking, Plan, Reason, Refusal, Wish
 from .policy import Inventory, Policy
 
 
@@ -63,7 +63,7 @@ def _allowed(case: Case) -> Refusal | None:
 
 def _audible(case: Case) -> Refusal | None:
     match case.evidence.is_silenced:
-        case None if case.is_serving and not case.is_frozen:
+        case None if case.is_serving and not case.is_frozen and case.wish is not Wish.DRAIN:
             return None  # there is nothing to do that a silence could forbid: the alert is over, or about to be
         case None:
             return Refusal(Reason.ALERTMANAGER_UNKNOWN, "nobody says whether a silence covers it")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
-from .case import Case, is_repaired
+from .case import Case, cools_down, is_repaired, touched
 from .model import Action, Fleet, Hold, Plan, Reason, Refusal, Replace, TakeOut
 from .policy import Inventory, Policy
 
@@ -60,11 +60,9 @@ def _within_budget(case: Case, plan: Plan) -> Plan:
 
 
 def _cooled_down(case: Case, _: Plan) -> Refusal | None:
-    began = [action.at for action in case.fleet.actions if action.odp == case.odp]
-    latest = max([*began, case.fleet.released.get(case.odp, datetime.min.replace(tzinfo=case.now.tzinfo))])
-    if latest + case.policy.cool_down <= case.now:
+    if not cools_down(case.fleet, case.odp, case.now, case.policy):
         return None
-    return Refusal(Reason.COOLING_DOWN, f"something was done to it at {latest:%H:%M:%S}")
+    return Refusal(Reason.COOLING_DOWN, f"something was done to it at {touched(case.fleet, case.odp):%H:%M:%S}")
 
 
 def _unobstructed(case: Case, plan: Plan) -> Refusal | None:

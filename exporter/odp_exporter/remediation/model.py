@@ -162,6 +162,8 @@ class Hold(StrEnum):
     CRASH_LOOP = "crash_loop"
     HOST_GONE = "host_gone"
     DRAIN_FAILED = "drain_failed"
+    NOT_DONE = "not_done"
+    """Nothing was done to the process: its host could not be reached, or said no, or it had just greeted again."""
     STOP_FAILED = "stop_failed"
     START_FAILED = "start_failed"
     VERIFY_FAILED = "verify_failed"
@@ -263,6 +265,8 @@ class Held:
     why: Hold
     detail: str
     until: datetime
+    is_undrained: bool = False
+    """The load balancer did not confirm that it is out."""
 
 
 Stage = Annotated[Looking | Waiting | Draining | Acting | Verifying | Enabling | Held, Tagged()]
@@ -320,7 +324,9 @@ class Fleet:
     pauses: tuple[Pause, ...] = ()
     brake: Brake | None = None
     released: Mapping[str, datetime] = field(default_factory=dict)
-    """When we last put an ODP back; a drain that a fresh load balancer shows after that is an orphan of ours."""
+    """When we last put an ODP back; a drain that a fresh load balancer begins with after that is an orphan of ours."""
+    ready: Mapping[str, datetime] = field(default_factory=dict)
+    """When a fresh load balancer first showed one of these without a drain: drains from then on are a person's."""
     answered: Mapping[str, datetime] = field(default_factory=dict)
     """Keys of alerts that want a drain for what is past, and that a person has answered by resuming the ODP; and when
     those alerts began. They go on firing for a while, and are not listened to until they fire anew."""
@@ -361,6 +367,8 @@ NO_CLUSTERS = "NoClusters"
 """Kind of the failure of one that greets, through which logins fail."""
 SERVES_AGAIN = "ServesAgain"
 """Kind of the failure of a Restart that ended nothing: the process greeted just before its end (S8)."""
+NOTHING_DONE = frozenset({"HostUnreachable", "NotIdentified", "NotPermitted"})
+"""Kinds of failures of a Restart that touched nothing: the actuators' errors that say so."""
 
 
 @dataclass(frozen=True, slots=True)

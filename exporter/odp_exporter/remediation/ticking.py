@@ -17,7 +17,7 @@ from itertools import islice
 from operator import attrgetter
 
 from .case import pause_over
-from .completions import taken_back
+from .completions import taken_back, undrained
 from .limits import repairs
 from .model import (
     MEMORY_FROZEN,
@@ -49,7 +49,7 @@ from .turns import Given, Turn, again, decided, failed, hold, look_at, outstandi
 _BACKSTOP = timedelta(seconds=5)
 """Who carries a command out has this much longer to say that its deadline passed."""
 _SINCE = attrgetter("since")
-_ON_EVIDENCE = frozenset({Hold.DRAIN_FAILED, Hold.PAUSED})
+_ON_EVIDENCE = frozenset({Hold.DRAIN_FAILED, Hold.PAUSED, Hold.NOT_DONE})
 """Held before anything was done to the process: the repair may still be due."""
 
 
@@ -79,12 +79,26 @@ def _resumed(fleet: Fleet, stage: Stage, given: Given) -> Stage:
     if isinstance(stage, Waiting | Held):
         return stage
     if isinstance(stage, Draining | Acting) and _is_over(stage, given):
-        held = hold(stage, Hold.DRAIN_FAILED, "the remediator was away for too long", given)
-        return again(fleet, held, given, by_evidence=True)
+        return _after_absence(fleet, stage, given)
     if isinstance(stage, Enabling) and _is_over(stage, given):
         return Verifying(stage.episode, given.now, stage.lease)
     # The evidence of a drain stays as old as it is; all else has its time anew.
     return stage if isinstance(stage, Draining) else replace(stage, since=given.now)
+
+
+def _after_absence(fleet: Fleet, stage: Draining | Acting, given: Given) -> Stage:
+    why = undrained(stage) if isinstance(stage, Draining) else Hold.DRAIN_FAILED
+    held = hold(stage, why, "the remediator was away for too long", given)
+    if _is_kept_out(fleet, held):
+        return held
+    resumed = again(fleet, held, given, by_evidence=why in _ON_EVIDENCE)
+    if isinstance(stage, Acting) and isinstance(resumed, Verifying):
+        return replace(resumed, after=stage.since)  # what runs by now may be the process that was ordered
+    return resumed
+
+
+def _is_kept_out(fleet: Fleet, stage: Held) -> bool:
+    return any(_keeps_out(alert, stage) for alert in fleet.alerts.get(stage.episode.odp, ()))
 
 
 def _aged(fleet: Fleet, given: Given) -> tuple[Fleet, tuple[Record, ...]]:
@@ -97,14 +111,16 @@ def _aged(fleet: Fleet, given: Given) -> tuple[Fleet, tuple[Record, ...]]:
         fleet = replace(fleet, actions=tuple(replace(action, at=min(action.at, now)) for action in kept))
     if expired:
         fleet = replace(fleet, pauses=tuple(pause for pause in fleet.pauses if pause not in expired))
-    if max(map(_SINCE, fleet.stages.values()), default=now) > now or max(fleet.released.values(), default=now) > now:
+    seen = (*map(_SINCE, fleet.stages.values()), *fleet.released.values(), *fleet.ready.values())
+    if max(seen, default=now) > now:
         fleet = _set_back(fleet, now)
     return fleet, tuple(_expiry(pause) for pause in expired)
 
 
 def _set_back(fleet: Fleet, now: datetime) -> Fleet:
     stages: dict[str, Stage] = {odp: replace(each, since=min(each.since, now)) for odp, each in fleet.stages.items()}
-    return replace(fleet, stages=stages, released={odp: min(at, now) for odp, at in fleet.released.items()})
+    released, ready = ({odp: min(at, now) for odp, at in each.items()} for each in (fleet.released, fleet.ready))
+    return replace(fleet, stages=stages, released=released, ready=ready)
 
 
 def _expiry(pause: Pause) -> Record:
@@ -144,7 +160,7 @@ def _given_up(stage: Stage, nothing: str, given: Given) -> Stage:
             refusal = Refusal(Reason.UNCLEAR, nothing)
             return Waiting(stage.episode, given.now, refusal, given.now + given.policy.look_again)
         case Draining():
-            return hold(stage, Hold.DRAIN_FAILED, nothing, given)
+            return replace(hold(stage, undrained(stage), nothing, given), is_undrained=True)
         case Acting(plan=plan):
             why = Hold.STOP_FAILED if isinstance(plan, Replace) else Hold.START_FAILED
             return hold(stage, why, nothing, given)
@@ -161,7 +177,7 @@ def _due(fleet: Fleet, stage: Held, given: Given) -> Turn | None:
         return None
     if pause_over(fleet, odp, given.now, given.inventory):
         return None
-    if any(_keeps_out(alert, stage) for alert in fleet.alerts.get(odp, ())):
+    if _is_kept_out(fleet, stage):
         return None
     return Turn(odp, again(fleet, stage, given, by_evidence=stage.why in _ON_EVIDENCE))
 
