@@ -1,17 +1,27 @@
-"""The listening sockets of the HTTP server, and the TLS context under which they accept."""
+"""The listening sockets of the HTTP server, and the TLS context under which they accept.
+
+It accepts by itself instead of by an asyncio.Server. That tells of a connection
+only after the TLS handshake, and until then nobody would count it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Sequence
+import ssl
+from collections.abc import Sequence
 
+import structlog
 from aiohttp import web
 
 from .access import Access
-from .entrance import HANDSHAKE_SECONDS, Entrance
+from .entrance import Entrance
 
-BACKLOG = 128
+log = structlog.get_logger()
+
+PAUSE_SECONDS = 1.0
+"""After the system refused a connection, as asyncio does: the socket stays readable, and trying again at once would
+take up all of the processor."""
 
 
 class Door:
@@ -21,59 +31,39 @@ class Door:
         assert runner.server is not None  # noqa: S101 - it is set up
         self._entrance = Entrance(runner.server)
         self._sockets = sockets
-        self._servers: list[asyncio.Server] = []
+        self._tls: ssl.SSLContext | None = None
+        self._pause: asyncio.TimerHandle | None = None
 
-    async def open(self, current: Access) -> None:
+    def open(self, current: Access) -> None:
         """Accept under *current* from now on; no connection is lost between two of them."""
-        new: list[asyncio.Server] = []
-        try:
-            for each in self._sockets:
-                new.append(await self._server(each, current))  # noqa: PERF401 - those made are closed if one fails
-        except OSError:
-            await _retire(new)
-            raise
-        except BaseException:  # a cancellation too must not leave them open
-            _close(new)
-            raise
-        former, self._servers = self._servers, new
-        await _retire(former)
-
-    async def _server(self, listening: socket.socket, current: Access) -> asyncio.Server:
-        own = listening.dup()  # a server closes its socket, so each gets its own of the same kernel socket
-        try:
-            return await asyncio.get_running_loop().create_server(
-                self._entrance,
-                sock=own,
-                ssl=current.tls,
-                backlog=BACKLOG,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if current.tls else None,
-            )
-        except BaseException:
-            asyncio.get_running_loop().remove_reader(own)
-            own.close()
-            raise
+        self._tls = current.tls
+        self._listen()
 
     def close(self) -> None:
         """Accept nobody any more; those who are in may stay."""
-        _close(self._servers)
+        self._listen_no_more()
         self._entrance.close()
 
+    def _listen(self) -> None:
+        self._listen_no_more()
+        for each in self._sockets:
+            each.setblocking(False)  # noqa: FBT003 - the socket module's own
+            asyncio.get_running_loop().add_reader(each, self._accept, each)
 
-async def _retire(servers: Sequence[asyncio.Server]) -> None:
-    """Close *servers*, and lose nobody who has just come through them.
+    def _listen_no_more(self) -> None:
+        if self._pause:
+            self._pause.cancel()
+        for each in self._sockets:
+            asyncio.get_running_loop().remove_reader(each)
 
-    What asyncio has accepted it hands to the server one turn of the loop later,
-    and if that is closed by then the client waits for an answer without end.
-    """
-    loop = asyncio.get_running_loop()
-    for listening in (each for server in servers for each in server.sockets):
-        loop.remove_reader(listening)
-    try:
-        await asyncio.sleep(0)
-    finally:
-        _close(servers)
-
-
-def _close(servers: Iterable[asyncio.Server]) -> None:
-    for server in servers:
-        server.close()
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            connection, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # who knocked has gone
+        except OSError as error:
+            log.warning("accepting paused", reason=str(error), seconds=PAUSE_SECONDS)
+            self._listen_no_more()
+            self._pause = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._listen)
+            return
+        self._entrance.receive(connection, self._tls)

@@ -1,13 +1,18 @@
 """Lets connections in to the HTTP server: so many at a time, and only those that come to the point.
 
 aiohttp waits for a request's headers without end. Clients that connect and say
-nothing would use up the file descriptors that probing needs.
+nothing would use up the file descriptors that probing needs. So each counts from
+the moment that it is accepted, before its TLS handshake.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
+import socket
+import ssl
+from contextlib import suppress
+from functools import partial
 
 from aiohttp import web
 
@@ -30,19 +35,24 @@ class Entrance:
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
+        self._arriving: dict[_Visitor, asyncio.Task[None]] = {}
         self._waiting: set[_Visitor] = set()
         self._limit = max_connections()
 
-    def __call__(self) -> asyncio.Protocol:
-        """A protocol for one new connection."""
-        return _Visitor(self)
+    def receive(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Take in a *connection* just accepted; close it at once if there is no room."""
+        if len(self._arriving) + len(self._waiting) + len(self._server.connections) >= self._limit:
+            connection.close()
+            return
+        visitor = _Visitor(self)
+        task = asyncio.get_running_loop().create_task(_greet(visitor, connection, tls), name="handshake")
+        self._arriving[visitor] = task
+        task.add_done_callback(partial(self._arrived, visitor, connection))
 
-    def admits(self, visitor: _Visitor) -> bool:
-        """There is room for one more, who then waits until it has said its request."""
-        if len(self._waiting) + len(self._server.connections) >= self._limit:
-            return False
+    def wait(self, visitor: _Visitor) -> None:
+        """It has shaken hands, and now waits until it has said its request."""
+        self._arriving.pop(visitor, None)
         self._waiting.add(visitor)
-        return True
 
     def leave(self, visitor: _Visitor) -> None:
         """It waits no longer."""
@@ -53,9 +63,16 @@ class Entrance:
         return self._server()
 
     def close(self) -> None:
-        """Send away all that wait."""
+        """Send away all that arrive or wait."""
+        for task in self._arriving.values():
+            task.cancel()
         for visitor in list(self._waiting):
             visitor.send_away()
+
+    def _arrived(self, visitor: _Visitor, connection: socket.socket, task: asyncio.Task[None]) -> None:
+        self._arriving.pop(visitor, None)
+        if task.cancelled():
+            connection.close()  # a task that had not begun could not
 
 
 class _Visitor(asyncio.Protocol):
@@ -69,8 +86,7 @@ class _Visitor(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a server of streams gives
         self._transport = transport
         self._patience = asyncio.get_running_loop().call_later(HEADER_SECONDS, self.send_away)
-        if not self._entrance.admits(self):
-            self.send_away()
+        self._entrance.wait(self)
 
     def data_received(self, data: bytes) -> None:
         # Empty lines say nothing: aiohttp would skip them, and wait without end.
@@ -94,3 +110,10 @@ class _Visitor(asyncio.Protocol):
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
         handler.data_received(self._said)
+
+
+async def _greet(visitor: _Visitor, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
+    loop = asyncio.get_running_loop()
+    seconds = HANDSHAKE_SECONDS if tls else None
+    with suppress(OSError):  # the handshake failed, or took too long; asyncio has closed the connection
+        await loop.connect_accepted_socket(lambda: visitor, connection, ssl=tls, ssl_handshake_timeout=seconds)

@@ -24,11 +24,12 @@ from odp_exporter.yamlfiles.problems import ConfigError
 
 from . import access
 from .access import Access
-from .door import BACKLOG, Door
+from .door import Door
 from .gate import Gate
 
 log = structlog.get_logger()
 
+BACKLOG = 128
 KEEP_ALIVE_SECONDS = 120
 """Longer than people's scrape intervals, so that a scrape needs no new connection."""
 _WAYS_OUT = {
@@ -71,7 +72,7 @@ async def serve(  # noqa: PLR0913 - one call, at start; each is a different coll
         await runner.setup()
         door = Door(runner, sockets)
         try:
-            await door.open(now)
+            door.open(now)
             bound = tuple(Address(*each.getsockname()[:2]) for each in sockets)
             log.info("listening", addresses=[str(address) for address in bound], tls=now.tls is not None)
             on_bound(bound)
@@ -93,24 +94,14 @@ async def _follow(current: Access, gate: Gate, door: Door, check_every: timedelt
         if problem or await asyncio.to_thread(access.fingerprint, current.paths) != current.fingerprint:
             match await asyncio.to_thread(_load, path):
                 case Access() as fresh:
-                    problem = await _taken_up(fresh, gate, door)
-                    current = current if problem else fresh
+                    current, problem = fresh, ""
+                    door.open(fresh)
+                    gate.replace(fresh.config)
+                    log.info("web configuration reloaded")
                 case ConfigError(problems=problems) as error if str(error) != problem:
                     problem = str(error)
                     log.error("web configuration not reloaded, the former one stays", problems=list(map(str, problems)))
         await pacer.next(check_every)
-
-
-async def _taken_up(fresh: Access, gate: Gate, door: Door) -> str:
-    """Serve under *fresh* from now on; gives why not, when the system refuses the sockets."""
-    try:
-        await door.open(fresh)
-    except OSError as error:
-        log.warning("web configuration not taken up yet", reason=str(error))
-        return str(error)
-    gate.replace(fresh.config)
-    log.info("web configuration reloaded")
-    return ""
 
 
 def _load(path: Path) -> Access | ConfigError:
