@@ -167,6 +167,23 @@ async def test_a_lost_drain_is_renewed_beside_a_restart_and_not_after_it(bench: 
     assert [ended] == bench.told
 
 
+async def test_what_comes_next_for_the_same_odp_waits_until_the_former_has_ended(bench: Bench) -> None:
+    """A restart that still hangs would meet one that is back in its load balancer (S17)."""
+    await bench.odp.become(Life.DEAD)
+    bench.host.gate.clear()
+    bench.carry_out(RESTART, ACTING)
+    await bench.until(lambda: bench.host.begun)
+    bench.carry_out(Enable("odp-1", "e1", 1), Enabling(EPISODE, NOW, LEASE))
+    await asyncio.sleep(0.05)
+    during = list(bench.lb.verbs), list(bench.told)
+    bench.host.gate.set()
+    await bench.until(lambda: len(bench.told) > 1)
+
+    assert ([], []) == during
+    assert [RestartEnded, Enabled] == [type(event) for event in bench.told]
+    assert ["enable"] == bench.lb.verbs
+
+
 async def test_an_enable_waits_for_the_renewal_that_is_under_way(bench: Bench) -> None:
     """Else the drain would come last, and nobody would know (S26, S28)."""
     bench.lb.gate.clear()
@@ -264,6 +281,19 @@ async def test_one_that_still_stands_still_is_ended_without_waiting_for_its_gree
 
     assert [process] == bench.host.kills
     assert 0 == bench.odp.visits
+
+
+async def test_that_another_process_stands_still_does_not_spare_the_last_greeting(bench: Bench) -> None:
+    """It says nothing of the one that may be ended, which a former life of ours may have replaced (S8, S20)."""
+    before = bench.odp.identity
+    bench.odp.pid += 1
+    bench.host.is_stopped = True
+    plan = Replace(before, is_stopped=True)
+    bench.carry_out(Restart("odp-1", "e1", before, is_stopped=True), Acting(EPISODE, NOW, plan, LEASE))
+    await bench.event()
+
+    assert 1 == bench.odp.visits
+    assert [] == bench.host.restarts
 
 
 async def test_one_that_runs_and_greets_again_is_not_ended_though_it_stood_still(bench: Bench) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from odp_exporter.remediation import web
-from odp_exporter.remediation.model import Brake, Scope
+from odp_exporter.remediation.journal import Journal
+from odp_exporter.remediation.journal_entries import Batch
+from odp_exporter.remediation.journal_file import JournalFile
+from odp_exporter.remediation.journal_opening import JournalError, JournalUnwritable
+from odp_exporter.remediation.model import Brake, Decision, Event, Fleet, Scope
 
 from .payloads import NOW, alert, body
 from .rig import TOKEN, Life, Odp, Rig, odps, rig
@@ -181,10 +187,23 @@ async def test_a_limit_that_is_none_is_refused(remediator: Rig, limit: str) -> N
     assert 400 == (await remediator.get(f"/v1/history?limit={limit}"))[0]
 
 
+async def hurried(made: Rig, monkeypatch: pytest.MonkeyPatch, word: str) -> tuple[int, str]:
+    """What is answered to an order that has little time."""
+    with monkeypatch.context() as patched:
+        patched.setattr(web, "WRITE_TIME", timedelta(seconds=0.5))
+        return await order(made, word, scope="fleet", reason="x")
+
+
+async def scopes(made: Rig) -> set[Scope]:
+    """What is paused once whatever was ordered before has been dealt with, a later pause of a pool among it."""
+    assert (200, '{"written": true}') == await order(made, "pause", scope="pool", name="trade", reason="later")
+    return {pause.scope for pause in made.fleet.pauses}
+
+
 async def test_an_order_that_cannot_be_written_is_not_obeyed(
     remediator: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who is told that it is paused must be able to rely on it."""
+    """Who is told that it is paused must be able to rely on it, and who is told that it is not as well."""
     monkeypatch.setattr(web, "WRITE_TIME", timedelta(seconds=3))
     (tmp_path / "journal.db").rename(tmp_path / "moved")
     status, text = await order(remediator, "pause", scope="fleet", reason="x")
@@ -192,3 +211,83 @@ async def test_an_order_that_cannot_be_written_is_not_obeyed(
 
     assert 503 == status
     assert "cannot be written" in text
+    assert {Scope.POOL} == await scopes(remediator)
+
+
+async def test_an_order_that_was_refused_in_standby_is_not_obeyed_at_the_take_over(
+    tmp_path: Path, running: dict[str, Odp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come hours later, and undo what somebody else has ordered since (S33)."""
+    async with rig(tmp_path, running) as active:
+        await order(active, "pause", scope="fleet", reason="network works", who="bob")
+    first = JournalFile(tmp_path / "journal.db")
+    async with rig(tmp_path, running, wait=False) as standby:
+        try:
+            await standby.until(lambda: "holds it" in standby.parts.journal.trouble)
+            status, text = await hurried(standby, monkeypatch, "resume")
+        finally:
+            first.close()
+        await standby.until(lambda: standby.parts.engine.is_running)
+
+        assert 503 == status
+        assert "another remediator holds it" in text
+        assert {Scope.FLEET, Scope.POOL} == await scopes(standby)
+
+
+async def test_an_order_whose_time_is_over_while_it_is_decided_is_not_obeyed(
+    remediator: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, gate = remediator.parts.engine, threading.Event()
+    core = engine.core
+
+    def slow(fleet: Fleet, event: Event, now: datetime) -> Decision:
+        gate.wait(30)
+        return core.step(fleet, event, now)
+
+    engine.core = replace(core, step=slow)
+    status, text = await hurried(remediator, monkeypatch, "pause")
+    gate.set()
+
+    assert 503 == status
+    assert "not written within 0.5s, and will not be" in text
+    assert {Scope.POOL} == await scopes(remediator)
+
+
+class Slow(Journal):
+    """Writes once `gate` is open, unless there is a `failure`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failure: JournalError | None = None
+
+    async def commit(self, batch: Batch) -> None:
+        """Write, or fail."""
+        await self.gate.wait()
+        failure, self.failure = self.failure, None
+        if failure:
+            raise failure
+        await super().commit(batch)
+
+
+@pytest.mark.parametrize(
+    ("failure", "paused"), [(None, {Scope.FLEET, Scope.POOL}), (JournalUnwritable("disk full"), {Scope.POOL})]
+)
+async def test_whether_an_order_that_is_being_written_will_be_obeyed_is_not_said(
+    tmp_path: Path,
+    running: dict[str, Odp],
+    monkeypatch: pytest.MonkeyPatch,
+    failure: JournalError | None,
+    paused: set[Scope],
+) -> None:
+    """Nobody knows: a disk that hangs may take it yet. One that has failed to is not asked again."""
+    journal = Slow(tmp_path / "journal.db")
+    async with rig(tmp_path, running, journal_at=lambda _: journal) as made:
+        journal.gate.clear()
+        status, text = await hurried(made, monkeypatch, "pause")
+        journal.failure = failure
+        journal.gate.set()
+
+        assert (504, "still being written after 0.5s (the status will tell)") == (status, text)
+        assert paused == await scopes(made)

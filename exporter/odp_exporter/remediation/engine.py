@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -66,6 +67,10 @@ class Asked:
 Input = Event | Heard | Asked
 
 
+class InDoubt(Exception):
+    """Its time was over while it was being written: whether it is, only the journal knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Fold:
     fleet: Fleet
@@ -86,6 +91,7 @@ class Engine:
         self._scope = scope
         self._clock = clock
         self._inputs: deque[Input] = deque()
+        self._being_written: list[Input] = []
         self._wake = asyncio.Event()
         self._pending: dict[str, Said] = {}
         """The latest word on each alert that is stored and not folded yet."""
@@ -118,12 +124,19 @@ class Engine:
         self._inputs.append(event)
         self._wake.set()
 
-    async def ask(self, event: Event) -> None:
-        """Fold *event*, and return once that is written."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inputs.append(Asked(event, done))
+    async def ask(self, event: Event, within: timedelta) -> None:
+        """Fold *event*, and return once that is written; after TimeoutError it never will be, after InDoubt it may."""
+        asked = Asked(event, asyncio.get_running_loop().create_future())
+        self._inputs.append(asked)
         self._wake.set()
-        await done
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                # Not cancelled by the timeout: what was done in the same moment is done.
+                await asyncio.shield(asked.done)
+        except TimeoutError:
+            self._must_not_be_late(asked)
+        finally:
+            self._withdraw(asked)
 
     def hear(self, number: int, notification: Notification) -> None:
         """Fold a delivery, which the journal has, soon."""
@@ -145,6 +158,19 @@ class Engine:
             return pending.is_firing == said.is_firing
         is_firing = any(alert.key == known.key for known in self.fleet.alerts.get(alert.odp, ()))
         return is_firing == said.is_firing
+
+    def _must_not_be_late(self, asked: Asked) -> None:
+        if asked.done.done():
+            return
+        if any(asked is each for each in self._being_written):
+            raise InDoubt
+        raise TimeoutError
+
+    def _withdraw(self, asked: Asked) -> None:
+        """Whoever was told that it is not written must not be obeyed later."""
+        asked.done.cancel()
+        with suppress(ValueError):
+            self._inputs.remove(asked)
 
     def _loaded(self, text: str) -> Fleet:
         try:
@@ -192,21 +218,31 @@ class Engine:
     async def _written(self, inputs: list[Input]) -> _Fold:
         pacer, problem = Pacer("journal", RETRY), ""
         while True:
-            fold = await asyncio.get_running_loop().run_in_executor(
-                self._thread, fold_all, self.core, self.fleet, inputs, self._clock()
-            )
+            fold = await self._folded(inputs)
+            self._being_written = inputs
             try:
                 if fold.batch.folded or fold.batch.deliveries or fold.batch.fleet is not None:
                     await self._journal.commit(fold.batch)
             except JournalUnusable:
                 raise
             except JournalError as error:
+                self._being_written = []
                 if str(error) != problem:
                     problem = str(error)
                     log.error("journal cannot be written, nothing is done", reason=problem)  # noqa: TRY400 - a person needs the reason, not where in our code
                 await pacer.next(RETRY)
                 continue
             return fold
+
+    async def _folded(self, inputs: list[Input]) -> _Fold:
+        """Of those that are still wanted when it is done."""
+        while True:
+            wanted = [each for each in inputs if not _is_withdrawn(each)]
+            fold = await asyncio.get_running_loop().run_in_executor(
+                self._thread, fold_all, self.core, self.fleet, wanted, self._clock()
+            )
+            if not any(_is_withdrawn(each) for each in wanted):
+                return fold
 
 
 def fold_all(core: Core, fleet: Fleet, inputs: Iterable[Input], now: datetime) -> _Fold:
@@ -231,6 +267,10 @@ def subject(event: Event) -> str:
     """The ODP that *event* concerns; empty if none or several."""
     alert = getattr(event, "alert", None)
     return str(getattr(event, "odp", "") or getattr(alert, "odp", ""))
+
+
+def _is_withdrawn(each: Input) -> bool:
+    return isinstance(each, Asked) and each.done.cancelled()
 
 
 def _events(each: Input) -> tuple[Event, ...]:

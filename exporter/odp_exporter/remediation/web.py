@@ -28,6 +28,7 @@ from odp_exporter.settings import quoted
 from . import orders, views
 from .authentication import Authentication
 from .collector import Sources, collect
+from .engine import InDoubt
 from .journal import Journal
 from .journal_opening import JournalError
 from .model import Event
@@ -69,8 +70,8 @@ class Site:
     journal: Journal
     webhook: Webhook
     authentication: Authentication
-    ask: Callable[[Event], Awaitable[None]]
-    """Fold an event; returns once it is written."""
+    ask: Callable[[Event, timedelta], Awaitable[None]]
+    """Fold an event; returns once it is written, within that time or never."""
     plan: Callable[[str], Awaitable[Planned]]
     warnings: Callable[[], tuple[str, ...]]
     """What is wrong with the remediator itself, in a person's words; the first one also keeps it from being ready."""
@@ -171,11 +172,12 @@ class _Pages:
 
     async def _written(self, event: Event, *, then: str | None = None) -> web.Response:
         try:
-            async with asyncio.timeout(WRITE_TIME.total_seconds()):
-                await self._site.ask(event)
+            await self._site.ask(event, WRITE_TIME)
         except TimeoutError:
             trouble = self._site.journal.trouble or "the engine does not run"
-            return _refused(503, f"not written within {WRITE_TIME.total_seconds():g}s: {trouble}")
+            return _refused(503, f"not written within {WRITE_TIME.total_seconds():g}s, and will not be: {trouble}")
+        except InDoubt:
+            return _refused(504, f"still being written after {WRITE_TIME.total_seconds():g}s (the status will tell)")
         if then is not None:
             return web.Response(status=303, headers={hdrs.LOCATION: then})
         return _json({"written": True})
