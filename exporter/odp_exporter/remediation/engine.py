@@ -169,6 +169,7 @@ class Engine:
     def _withdraw(self, asked: Asked) -> None:
         """Whoever was told that it is not written must not be obeyed later."""
         asked.done.cancel()
+        # That it is cancelled is enough; but a standby's queue is read by nobody, and would grow for months.
         with suppress(ValueError):
             self._inputs.remove(asked)
 
