@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,5 +35,13 @@ def main(directory: Path) -> None:
         (directory / name).write_text(text, encoding="utf-8")
 
 
+def directory_asked_for(what: str, default: Path) -> Path:
+    """The one that the command line names, if it does."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("directory", nargs="?", type=Path, default=default, help="default: %(default)s")
+    directory: Path = parser.parse_args().directory
+    return directory
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if sys.argv[1:] else DIRECTORY)
+    main(directory_asked_for("Write the dashboards as Grafana reads them.", DIRECTORY))

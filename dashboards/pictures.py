@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -11,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .browser import Look, Theme, View, browser
+from .generate import directory_asked_for
 from .links import Uid
 from .night.story import HANG, night
 
@@ -51,4 +51,4 @@ def _keep(file: Path, look: Look) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(take(Path(sys.argv[1]) if sys.argv[1:] else DIRECTORY))
+    asyncio.run(take(directory_asked_for("Play a bad night and take pictures of all dashboards.", DIRECTORY)))

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .observations import GreetingObservation, HostObservation, Identity, Outage, ProbeResult, keeps
+from .observations import GreetingObservation, HostObservation, Identity, Outage, ProbeResult, validity
 
 SILENT_PROBES = 2
 """Silent probes in a row that make an ODP hung."""
@@ -96,7 +96,7 @@ def after_host(health: Health, greeting: GreetingObservation | None, host: HostO
 
 
 def _usable(host: HostObservation | None, now: timedelta) -> HostObservation | None:
-    return host if host and host.is_local and now - host.moment <= keeps(host.interval) else None
+    return host if host and host.is_local and now - host.moment <= validity(host.interval) else None
 
 
 def _told(health: Health, host: HostObservation | None, now: timedelta) -> Health:

@@ -200,10 +200,10 @@ MIN_STALE = timedelta(seconds=30)
 
 def oldest(now: datetime, interval: timedelta) -> datetime:
     """When it must have been seen, to be called the present: the scheduler has not died since."""
-    return now - keeps(interval)
+    return now - validity(interval)
 
 
-def keeps(interval: timedelta) -> timedelta:
+def validity(interval: timedelta) -> timedelta:
     """For how long what is looked at once an *interval* says something of the present."""
     return max(3 * interval, MIN_STALE)
 

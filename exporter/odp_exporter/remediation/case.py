@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -106,17 +106,16 @@ class Case:
 
         Drained, unknown and paused ones are not, nor is what is under repair or cools down after one (S11).
         """
+        cools_down = cooling(self.fleet, self.now, self.policy)
         for odp in self.inventory.members[self.pool.name] if self.pool else ():
-            if odp != self.odp and self._serves(odp):
+            if odp != self.odp and odp not in cools_down and self._serves(odp):
                 yield odp
 
     def _serves(self, odp: str) -> bool:
         member = (self.evidence.members or {}).get(odp)
         greets = self.evidence.peers.get(odp) is ProbeResult.OK
         return bool(member and greets and takes_sessions(member)) and not (
-            is_out(self.fleet, odp)
-            or pause_over(self.fleet, odp, self.now, self.inventory)
-            or cools_down(self.fleet, odp, self.now, self.policy)
+            is_out(self.fleet, odp) or pause_over(self.fleet, odp, self.now, self.inventory)
         )
 
 
@@ -143,16 +142,13 @@ def is_repaired(fleet: Fleet, odp: str) -> bool:
     return isinstance(fleet.stages.get(odp), _REPAIRED)
 
 
-def touched(fleet: Fleet, odp: str) -> datetime | None:
-    """When something was last done to it."""
-    done = [action.at for action in fleet.actions if action.odp == odp]
-    return max((*done, fleet.released[odp]) if odp in fleet.released else done, default=None)
-
-
-def cools_down(fleet: Fleet, odp: str, now: datetime, policy: Policy) -> bool:
-    """So little time has passed since then that it may yet fail again."""
-    at = touched(fleet, odp)
-    return at is not None and now < at + policy.cool_down
+def cooling(fleet: Fleet, now: datetime, policy: Policy) -> Mapping[str, datetime]:
+    """ODPs to which something was done so shortly ago that they may yet fail again, and when (S14)."""
+    since, latest = now - policy.cool_down, dict[str, datetime]()
+    for odp, at in (*((action.odp, action.at) for action in fleet.actions), *fleet.released.items()):
+        if at > since:
+            latest[odp] = max(at, latest.get(odp, at))
+    return latest
 
 
 def pause_over(fleet: Fleet, odp: str, now: datetime, inventory: Inventory) -> Pause | None:

@@ -134,7 +134,7 @@ class Engine:
                 # Not cancelled by the timeout: what was done in the same moment is done.
                 await asyncio.shield(asked.done)
         except TimeoutError:
-            self._must_not_be_late(asked)
+            self._raise_late(asked)
         finally:
             self._withdraw(asked)
 
@@ -159,7 +159,8 @@ class Engine:
         is_firing = any(alert.key == known.key for known in self.fleet.alerts.get(alert.odp, ()))
         return is_firing == said.is_firing
 
-    def _must_not_be_late(self, asked: Asked) -> None:
+    def _raise_late(self, asked: Asked) -> None:
+        """What is true of one whose time is over, unless it was written in that very moment."""
         if asked.done.done():
             return
         if any(asked is each for each in self._being_written):

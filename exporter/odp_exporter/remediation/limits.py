@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
-from .case import Case, cools_down, is_repaired, touched
+from .case import Case, cooling, is_repaired
 from .model import Action, Fleet, Hold, Plan, Reason, Refusal, Replace, TakeOut
 from .policy import Inventory, Policy
 
@@ -60,9 +60,8 @@ def _within_budget(case: Case, plan: Plan) -> Plan:
 
 
 def _cooled_down(case: Case, _: Plan) -> Refusal | None:
-    if not cools_down(case.fleet, case.odp, case.now, case.policy):
-        return None
-    return Refusal(Reason.COOLING_DOWN, f"something was done to it at {touched(case.fleet, case.odp):%H:%M:%S}")
+    at = cooling(case.fleet, case.now, case.policy).get(case.odp)
+    return Refusal(Reason.COOLING_DOWN, f"something was done to it at {at:%H:%M:%S}") if at else None
 
 
 def _unobstructed(case: Case, plan: Plan) -> Refusal | None:
