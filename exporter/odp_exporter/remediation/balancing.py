@@ -104,17 +104,16 @@ def _is_orphan(fleet: Fleet, member: Member, event: Surveyed, given: Given) -> b
     if not _is_unowned(fleet, member) or member.admin is not Admin.DRAIN or fleet.brake:
         return False
     is_paused = pause_over(fleet, member.odp, given.now, given.inventory)
-    return _is_old(fleet, member.odp, event, given) and _is_begin(event, given) and not is_paused
+    return _is_old(fleet, member.odp, _before(event, given)) and _is_begin(event, given) and not is_paused
 
 
 def _is_unowned(fleet: Fleet, member: Member) -> bool:
     return isinstance(fleet.stages.get(member.odp), Waiting | None)
 
 
-def _is_old(fleet: Fleet, odp: str, event: Surveyed, given: Given) -> bool:
+def _is_old(fleet: Fleet, odp: str, before: datetime) -> bool:
     """We put it back, and it was last seen so, under an earlier life of the load balancer."""
     released, ready = fleet.released.get(odp), fleet.ready.get(odp)
-    before = _before(event, given)
     return released is not None and released < before and (ready is None or ready < before)
 
 
@@ -149,8 +148,9 @@ def _found(episode: Episode) -> Record:
 
 def _remembered(fleet: Fleet, members: Iterable[Member], event: Surveyed, given: Given) -> Fleet:
     """Which drains could still be old ones of ours."""
+    before = _before(event, given)
     known = [member for member in members if member.odp in fleet.released]
-    old = {member.odp for member in known if _is_old(fleet, member.odp, event, given)}
+    old = {member.odp for member in known if _is_old(fleet, member.odp, before)}
     seen = [member.odp for member in known if member.admin is Admin.READY and member.odp in old]
     out = [member for member in known if member.admin is not Admin.READY]
     is_begin = _is_begin(event, given)
